@@ -1,0 +1,70 @@
+"""What a conversation delivers to, and what it delivers."""
+
+from collections.abc import Hashable, Sequence
+from enum import Enum
+from typing import Protocol
+from uuid import UUID
+
+from attrs import frozen
+
+from chatcore.errors import ChatError
+from chatcore.model import Event, EventKind
+
+
+class Topic(Enum):
+    MESSAGES = "messages"
+    TYPING = "typing"
+    READ = "read"
+
+
+@frozen
+class Encoded:
+    """One event with its JSON body, encoded once for all subscribers and nodes."""
+
+    kind: EventKind
+    rev: int
+    seq: int
+    message_id: UUID
+    body: bytes
+
+
+class FrameFormat(Hashable, Protocol):
+    """All that makes the frames of one subscriber differ from another's; equal formats share their bytes."""
+
+    def message_frames(self, events: Sequence[Encoded]) -> bytes:
+        """Ready bytes for the socket: the frames of `events` one after another."""
+        ...
+
+    def notice_frame(self, body: bytes) -> bytes:
+        """Ready bytes of an event that is never stored (typing, marks)."""
+        ...
+
+
+class Subscription(Protocol):
+    """One subscription of one connection. It outlives the conversation's actor; only the actor moves `rev`."""
+
+    user_id: UUID
+    topic: Topic
+    format: FrameFormat
+    rev: int
+    closed: bool
+    counts_as_delivered: bool
+    """Writing to the socket is delivery (`ack:auto`)."""
+
+    def deliver(self, frames: bytes, events: Sequence[Encoded]) -> bool:
+        """Hand on without waiting; `events` is empty for notices. True when the kernel took all of it at once."""
+        ...
+
+    def end(self, error: ChatError | None) -> None:
+        """The subscription is over (removed member: without a frame)."""
+        ...
+
+
+class BodyEncoder(Protocol):
+    """The contract's JSON."""
+
+    def message(self, event: Event) -> bytes: ...
+
+    def typing(self, conversation_id: UUID, user_id: UUID, *, is_typing: bool) -> bytes: ...
+
+    def mark(self, conversation_id: UUID, user_id: UUID, *, read_seq: int, delivered_seq: int) -> bytes: ...
