@@ -1,0 +1,154 @@
+"""The closed union of what a conversation's actor understands."""
+
+from collections.abc import Mapping
+from uuid import UUID
+
+from attrs import frozen
+
+from actors.conversation.subscription import Subscription
+from actors.ports import Roster
+from actors.runtime.reply import Reply
+from chatcore.model import Appended, Event, Mark, NewMessage
+
+
+@frozen
+class Position:
+    """Where the conversation and the asking member stand."""
+
+    rev: int
+    last_seq: int
+    mark: Mark
+
+
+@frozen
+class Post:
+    """Append a message; the reply comes after the commit."""
+
+    message: NewMessage
+    reply: Reply[Appended]
+
+
+@frozen
+class Edit:
+    message_id: UUID
+    editor_id: UUID
+    text: str
+    reply: Reply[Event]
+
+
+@frozen
+class Delete:
+    """Replace by a tombstone; None when it was one. A moderator need be neither member nor sender."""
+
+    message_id: UUID
+    user_id: UUID
+    moderator: bool
+    reply: Reply[Event | None]
+
+
+@frozen
+class AddMembers:
+    by: UUID
+    user_ids: tuple[UUID, ...]
+    reply: Reply[Roster]
+
+
+@frozen
+class RemoveMember:
+    """`by == user_id` leaves."""
+
+    by: UUID
+    user_id: UUID
+    reply: Reply[Roster]
+
+
+@frozen
+class ChangeDetails:
+    """None leaves a field as it is, "" clears it."""
+
+    by: UUID
+    name: str | None
+    avatar_url: str | None
+    reply: Reply[Roster]
+
+
+@frozen
+class Join:
+    """May this user subscribe, and where does the conversation stand? `FORBIDDEN` for a stranger."""
+
+    user_id: UUID
+    reply: Reply[Position]
+
+
+@frozen
+class Attach:
+    """Make a subscription live.
+
+    The reply is true when it is live. A message subscription whose `rev` is behind what the actor still has at hand
+    gets false, and catches up from the database first. A negative `rev` means "from now on".
+    """
+
+    subscription: Subscription
+    reply: Reply[bool]
+
+
+@frozen
+class Detach:
+    subscription: Subscription
+
+
+@frozen
+class StartTyping:
+    user_id: UUID
+
+
+@frozen
+class StopTyping:
+    user_id: UUID
+
+
+@frozen
+class MarkRead:
+    """Move the read mark, clamped to `last_seq`. The reply comes once the mark is stored; a discarded one is written behind."""
+
+    user_id: UUID
+    seq: int
+    reply: Reply[None]
+    durable: bool = True
+
+
+@frozen
+class MarkDelivered:
+    user_id: UUID
+    seq: int
+
+
+@frozen
+class Marks:
+    """The present marks of all members, those not yet stored included."""
+
+    reply: Reply[Mapping[UUID, Mark]]
+
+
+@frozen
+class Refresh:
+    """Something outside changed (a member's name, another node's write): compare with the database."""
+
+
+ConversationMessage = (
+    Post
+    | Edit
+    | Delete
+    | AddMembers
+    | RemoveMember
+    | ChangeDetails
+    | Join
+    | Attach
+    | Detach
+    | StartTyping
+    | StopTyping
+    | MarkRead
+    | MarkDelivered
+    | Marks
+    | Refresh
+)
