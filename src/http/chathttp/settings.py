@@ -1,0 +1,182 @@
+"""Everything that can be set, each by the environment variable ``STACKMENTOR_<NAME>`` (12-factor, section III).
+
+Durations are seconds and sizes are bytes unless the name says otherwise. Lists are separated by commas.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Final, Literal, Self, cast, get_args
+
+import attrs
+
+from chathttp.settings_fields import (
+    PREFIX,
+    Network,
+    SettingsError,
+    choice,
+    directory,
+    domain,
+    integer,
+    listing,
+    network,
+    number,
+    origin,
+    text,
+    url,
+    variable_of,
+)
+
+__all__ = ["Network", "Profile", "SettingDoc", "Settings", "SettingsError", "describe", "variable_of"]
+
+Profile = Literal["local", "staging", "production"]
+LogLevel = Literal["debug", "info", "warning", "error"]
+LogFormat = Literal["json", "console"]
+
+_TRUSTED: Final = "127.0.0.0/8,::1/128,10.0.0.0/8,172.16.0.0/12,192.168.0.0/16,fc00::/7"
+
+
+@attrs.frozen(kw_only=True)
+class Settings:
+    """One node's settings. Raises :class:`SettingsError` when a value is out of its range."""
+
+    profile: Profile = choice("local", "where it runs: local, staging or production", get_args(Profile))
+    host: str = text(
+        "127.0.0.1",
+        "address to listen on; `serve` listens on 0.0.0.0 unless set",
+        pattern=r"[0-9A-Za-z.:\-]+",
+        shape="an address",
+    )
+    port: int = integer(8080, "port of REST, WebSocket and web client; 0 takes any free one", least=0, most=65_535)
+    management_port: int = integer(8081, "loopback port of /metrics; 0 takes any free one", least=0, most=65_535)
+    public_url: str = url("what clients call this service; empty: the address it listens on", "https?")
+    trusted_proxies: tuple[Network, ...] = listing(
+        _TRUSTED, "networks whose X-Forwarded-For and X-Forwarded-Proto are believed", network
+    )
+    cors_origins: tuple[str, ...] = listing("", "origins that may call from a browser and open WebSockets", origin)
+    log_level: LogLevel = choice("info", "least severe level that is logged", get_args(LogLevel))
+    log_format: LogFormat = choice("json", "json or console; `dev` writes console unless set", get_args(LogFormat))
+    drain_time: float = number(20.0, "time over which sockets are closed at shutdown", least=0.0, most=3600.0)
+
+    data_dir: Path = directory(".stackmentor", "where `dev` keeps its data and the embedded PostgreSQL")
+    database_url: str = url(
+        "PostgreSQL of `serve`; `dev` uses it in place of the embedded one", "postgres(ql)?", secret=True
+    )
+    database_pool_size: int = integer(4, "connections for reads; one more writes", most=1000)
+    database_connect_timeout: float = number(5.0, "time for one connection to PostgreSQL")
+    statement_timeout: float = number(10.0, "time for one statement in PostgreSQL")
+    append_batch_limit: int = integer(256, "messages in one merged append", most=10_000)
+    redis_url: str = url("Redis between the nodes; empty: this node is alone", "rediss?|unix", secret=True)
+
+    jwt_issuer: str = text(
+        "https://identity.stackmentor.local", "`iss` of access tokens", pattern="[!-~]+", shape="printable ASCII"
+    )
+    jwt_audience: str = text(
+        "stackmentor-app",
+        "client id (or audience) of access tokens",
+        pattern="[!-~]+",
+        shape="printable ASCII",
+    )
+    access_token_lifetime: float = number(3600.0, "life of an access or id token of the embedded identity", least=1.0)
+    refresh_token_lifetime: float = number(
+        2_592_000.0, "life of a refresh token of the embedded identity", least=1.0, most=315_360_000.0
+    )
+    blocked_email_domains: tuple[str, ...] = listing("", "e-mail domains that may not sign up", domain)
+    internal_secret: str = text(
+        "",
+        "X-Internal-Secret of `POST /internal/users`; empty: the route refuses all",
+        pattern="|[!-~]{16,}",
+        shape="at least 16 printable ASCII characters",
+        secret=True,
+    )
+
+    send_rate: float = number(20.0, "messages a second and user", most=1e6)
+    send_burst: int = integer(40, "messages a user may send at once")
+    typing_rate: float = number(1.0, "typing events a second, user and conversation", most=1e6)
+    typing_timeout: float = number(6.0, "time after which typing ends by itself")
+    max_group_size: int = integer(1000, "participants of a group", least=2, most=100_000)
+    replay_limit: int = integer(1000, "events that one subscription replays at most")
+    replay_page: int = integer(200, "events in one page of a replay", most=10_000)
+    replay_readers: int = integer(4, "replay pages read at once", most=1000)
+
+    max_connections: int = integer(50_000, "connections of one node")
+    request_head_timeout: float = number(10.0, "time for a request's line and headers")
+    max_request_head_bytes: int = integer(16_384, "size of a request's line and headers", least=1024, most=2**20)
+    max_body_bytes: int = integer(1_048_576, "size of a request's body", least=1024)
+    connect_timeout: float = number(10.0, "time from the WebSocket handshake to CONNECT")
+    max_frame_bytes: int = integer(131_072, "size of one STOMP frame", least=1024, most=2**26)
+    max_headers: int = integer(64, "headers of one STOMP frame", most=10_000)
+    max_header_line_bytes: int = integer(8192, "size of one STOMP header line", least=64, most=2**20)
+    max_subscriptions: int = integer(100, "subscriptions of one connection")
+    max_sends_in_flight: int = integer(64, "SENDs of one connection that await their commit", most=10_000)
+    outbox_limit_bytes: int = integer(1_048_576, "queued output of one connection, above it close 1013", least=4096)
+    write_timeout: float = number(30.0, "time in which a peer must take some of what is written to it")
+    heartbeat_ms: int = integer(
+        10_000, "STOMP heart-beat offered and wanted, in milliseconds; 0: none", least=0, most=3_600_000
+    )
+    ping_interval: float = number(30.0, "time between WebSocket pings when there is no heart-beat")
+    ping_timeout: float = number(60.0, "silence after which a pinged connection is dropped")
+
+    ask_timeout: float = number(15.0, "time for an actor's answer")
+    conversation_mailbox: int = integer(1024, "messages that wait for one conversation")
+    max_conversations: int = integer(100_000, "conversations held in memory")
+    conversation_idle: float = number(60.0, "time after which an unused conversation leaves memory")
+    fanout_slice: int = integer(256, "subscribers served before other tasks run", most=100_000)
+    mark_flush_interval: float = number(1.0, "time between writes of read and delivered marks", most=3600.0)
+
+    def __attrs_post_init__(self) -> None:
+        if self.ping_timeout <= self.ping_interval:
+            raise SettingsError("STACKMENTOR_PING_TIMEOUT must be above STACKMENTOR_PING_INTERVAL")
+        if self.port and self.port == self.management_port:
+            raise SettingsError("STACKMENTOR_MANAGEMENT_PORT must not be STACKMENTOR_PORT")
+
+    @classmethod
+    def from_environment(cls, env: Mapping[str, str], *, required: Iterable[str] = ()) -> Self:
+        """Reads the variables that begin with ``STACKMENTOR_``; an empty one counts as not set.
+
+        ``required`` names fields that must be set. Raises :class:`SettingsError` on the first unknown, wrong or
+        missing variable.
+        """
+        fields = {variable_of(field.name): field for field in attrs.fields(cls)}
+        unknown = sorted(name for name in env if name.startswith(PREFIX) and name not in fields)
+        if unknown:
+            raise SettingsError(f"{unknown[0]} is not a setting")
+        values: dict[str, object] = {}
+        for variable, field in fields.items():
+            given = env.get(variable, "").strip()
+            if given:
+                parse = cast("Callable[[str], object]", field.metadata["parse"])
+                try:
+                    values[field.name] = parse(given)
+                except ValueError as error:
+                    raise SettingsError(f"{variable} {error}") from None
+        for name in required:
+            if name not in values:
+                raise SettingsError(f"{variable_of(name)} is not set")
+        return cast("Callable[..., Self]", cls)(**values)
+
+
+@attrs.frozen
+class SettingDoc:
+    """One row of the settings table: the variable, its default as one would write it, and what it does."""
+
+    variable: str
+    default: str
+    doc: str
+
+
+def _written(value: object) -> str:
+    match value:
+        case tuple():
+            return ",".join(str(part) for part in cast("tuple[object, ...]", value))
+        case float() if value.is_integer():
+            return str(int(value))
+        case _:
+            return str(value)
+
+
+def describe() -> list[SettingDoc]:
+    """Every setting in the order of declaration, for the operators' table."""
+    return [
+        SettingDoc(variable_of(field.name), _written(field.default), cast("str", field.metadata["doc"]))
+        for field in attrs.fields(Settings)
+    ]
