@@ -130,3 +130,25 @@ class Mark:
     user_id: UUID
     read_seq: int
     delivered_seq: int
+
+
+class NotificationType(StrEnum):
+    CONVERSATION_CREATED = "conversation.created"
+    CONVERSATION_UPDATED = "conversation.updated"
+    PARTICIPANT_ADDED = "participant.added"
+    PARTICIPANT_REMOVED = "participant.removed"
+    MESSAGE_CREATED = "message.created"
+
+
+@frozen
+class Notification:
+    """What `/user/queue/notification` tells a user.
+
+    `user_id` is who came or went. `message` and `unread_count` go with `message.created`.
+    """
+
+    type: NotificationType
+    conversation_id: UUID
+    user_id: UUID | None = None
+    message: Message | None = None
+    unread_count: int | None = None

@@ -100,21 +100,23 @@ class Detach:
 @frozen
 class StartTyping:
     user_id: UUID
+    reply: Reply[None]
 
 
 @frozen
 class StopTyping:
     user_id: UUID
+    reply: Reply[None]
 
 
 @frozen
 class MarkRead:
-    """Move the read mark, clamped to `last_seq`. The reply comes once the mark is stored; a discarded one is written behind."""
+    """Move the read mark, clamped to `last_seq`. With `durable` the reply comes once the mark is stored."""
 
     user_id: UUID
     seq: int
     reply: Reply[None]
-    durable: bool = True
+    durable: bool
 
 
 @frozen

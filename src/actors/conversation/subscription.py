@@ -8,7 +8,7 @@ from uuid import UUID
 from attrs import frozen
 
 from chatcore.errors import ChatError
-from chatcore.model import Event, EventKind
+from chatcore.model import Event, EventKind, Notification
 
 
 class Topic(Enum):
@@ -68,3 +68,5 @@ class BodyEncoder(Protocol):
     def typing(self, conversation_id: UUID, user_id: UUID, *, is_typing: bool) -> bytes: ...
 
     def mark(self, conversation_id: UUID, user_id: UUID, *, read_seq: int, delivered_seq: int) -> bytes: ...
+
+    def notification(self, notification: Notification) -> bytes: ...

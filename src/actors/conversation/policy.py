@@ -1,0 +1,30 @@
+"""The limits and intervals of a conversation, in seconds, bytes and counts."""
+
+from attrs import frozen
+
+
+@frozen
+class ConversationPolicy:
+    mailbox_capacity: int = 1024
+    batch_limit: int = 256
+    batch_bytes: int = 131_072
+    """Text of one append; bounds what one commit puts into every outbox at once."""
+    idle_seconds: float = 60.0
+    typing_timeout: float = 6.0
+    typing_min_interval: float = 1.0
+    mark_interval: float = 1.0
+    """Least time between two announcements of marks, and longest time that a mark is not stored."""
+    large_room_members: int = 100
+    """Above it delivered marks are not announced, and are stored each `large_room_mark_interval`."""
+    large_room_mark_interval: float = 10.0
+    notification_interval: float = 1.0
+    fanout_slice: int = 256
+    """Subscribers served between two checkpoints."""
+    recent_events: int = 256
+    """Events kept at hand for a subscription that joins just behind."""
+    history_page: int = 200
+    max_members: int = 1000
+    retry_seconds: float = 1.0
+    """How long after a failed read or a write of unknown outcome the database is asked again."""
+    flush_timeout: float = 5.0
+    """How long a stop may take to store the last marks."""

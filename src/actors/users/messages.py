@@ -1,0 +1,44 @@
+"""The closed union of what the users actor understands, and whom it tells."""
+
+from collections.abc import Sequence
+from typing import Protocol
+from uuid import UUID
+
+from attrs import frozen
+
+
+class Listener(Protocol):
+    """One connection's subscription to `/user/queue/notification`."""
+
+    user_id: UUID
+    closed: bool
+
+    def watches(self, conversation_id: UUID) -> bool:
+        """Is the same connection subscribed to the conversation's messages?"""
+        ...
+
+    def notify(self, body: bytes) -> None:
+        """Hand on without waiting."""
+        ...
+
+
+@frozen
+class Listen:
+    listener: Listener
+
+
+@frozen
+class Unlisten:
+    listener: Listener
+
+
+@frozen
+class Notify:
+    """Tell each user, on all his connections, `body`; with `skip_watching` not those that watch the conversation."""
+
+    conversation_id: UUID
+    bodies: Sequence[tuple[UUID, bytes]]
+    skip_watching: bool = False
+
+
+UsersMessage = Listen | Unlisten | Notify

@@ -1,0 +1,176 @@
+"""Read and delivered marks of a conversation's members: watermarks that only rise. All marks are `seq` numbers."""
+
+from collections import Counter
+from collections.abc import Collection, Iterable
+from uuid import UUID
+
+from attrs import define
+
+from chatcore.model import Mark, Participant
+
+
+@define
+class _Follower:
+    subscriptions: int
+    since_seq: int
+
+
+class Marks:
+    """The marks of one conversation, what of them is not stored yet, and what is not announced yet.
+
+    Delivery by writing to a socket is kept as one watermark for all who follow live, with the few whose socket did not
+    take the bytes at once as exceptions; `settle` turns it into marks of single members.
+    """
+
+    __slots__ = ("_announce", "_delivered", "_dirty", "_following", "_lagging", "_read", "_settled", "_watermark")
+
+    def __init__(self, participants: Iterable[Participant]) -> None:
+        self._read: dict[UUID, int] = {}
+        self._delivered: dict[UUID, int] = {}
+        self._following: dict[UUID, _Follower] = {}
+        self._lagging: set[UUID] = set()
+        self._watermark = 0
+        self._settled = 0
+        self._dirty: set[UUID] = set()
+        self._announce: dict[UUID, bool] = {}
+        self.merge(participants)
+
+    def merge(self, participants: Iterable[Participant]) -> None:
+        """Take the stored members as they are now; marks merge by maximum, who is gone is forgotten."""
+        present = {p.user_id: p for p in participants}
+        for user_id in self._read.keys() - present.keys():
+            del self._read[user_id], self._delivered[user_id]
+            self._following.pop(user_id, None)
+            self._lagging.discard(user_id)
+            self._dirty.discard(user_id)
+            self._announce.pop(user_id, None)
+        for user_id, p in present.items():
+            self._read[user_id] = max(self._read.get(user_id, 0), p.last_read_seq)
+            self._delivered[user_id] = max(self._delivered.get(user_id, 0), p.last_delivered_seq, p.last_read_seq)
+
+    def read(self, user_id: UUID, seq: int, last_seq: int) -> bool:
+        """Move the read mark, and with it the delivered one, to `seq` clamped to `last_seq`. False when nothing moved."""
+        seq = min(seq, last_seq)
+        if user_id not in self._read or seq <= self._read[user_id]:
+            return False
+        self._read[user_id] = seq
+        self._delivered[user_id] = max(self._delivered[user_id], seq)
+        self._changed(user_id, read_moved=True)
+        return True
+
+    def delivered(self, user_id: UUID, seq: int, last_seq: int) -> bool:
+        """Move the delivered mark to `seq` clamped to `last_seq`. False when nothing moved."""
+        seq = min(seq, last_seq)
+        if user_id not in self._delivered or seq <= self._delivered[user_id]:
+            return False
+        self._delivered[user_id] = seq
+        self._changed(user_id, read_moved=False)
+        return True
+
+    def sent(self, user_id: UUID, seq: int) -> None:
+        """The sender's marks move to his message; the append has stored that already."""
+        if user_id in self._read and seq > self._read[user_id]:
+            self._read[user_id] = seq
+            self._delivered[user_id] = max(self._delivered[user_id], seq)
+            self._announce[user_id] = True
+
+    def follow(self, user_id: UUID, since_seq: int) -> None:
+        """One more live subscription of the user: what is written after `since_seq` counts as delivered."""
+        if user_id not in self._delivered:
+            return
+        follower = self._following.get(user_id)
+        if follower is None:
+            self._following[user_id] = _Follower(1, since_seq)
+        else:
+            follower.subscriptions += 1
+
+    def unfollow(self, user_id: UUID) -> None:
+        follower = self._following.get(user_id)
+        if follower is None:
+            return
+        follower.subscriptions -= 1
+        if follower.subscriptions == 0:
+            self._settle_one(user_id)
+            del self._following[user_id]
+            self._lagging.discard(user_id)
+
+    def written(self, seq: int, late: Collection[UUID]) -> None:
+        """Everything up to `seq` was handed to all followers; `late` names the user of each subscription whose socket
+        did not take it at once (a user once for each such subscription).
+        """
+        if seq <= self._watermark:
+            return
+        if late or self._lagging:
+            behind = {
+                user_id
+                for user_id, missed in Counter(late).items()
+                if user_id in self._following and missed >= self._following[user_id].subscriptions
+            }
+            for user_id in behind - self._lagging:
+                self._settle_one(user_id)
+            self._lagging = behind
+        self._watermark = seq
+
+    def settle(self) -> None:
+        """Give every follower that is not lagging the watermark as his delivered mark."""
+        if self._settled == self._watermark:
+            return
+        for user_id in self._following:
+            self._settle_one(user_id)
+        self._settled = self._watermark
+
+    def _settle_one(self, user_id: UUID) -> None:
+        reached = self._reached(user_id)
+        if reached > self._delivered[user_id]:
+            self._delivered[user_id] = reached
+            self._changed(user_id, read_moved=False)
+
+    def _reached(self, user_id: UUID) -> int:
+        follower = self._following.get(user_id)
+        if follower is None or user_id in self._lagging or self._watermark <= follower.since_seq:
+            return 0
+        return self._watermark
+
+    def _changed(self, user_id: UUID, *, read_moved: bool) -> None:
+        self._dirty.add(user_id)
+        self._announce[user_id] = read_moved or self._announce.get(user_id, False)
+
+    @property
+    def is_settled(self) -> bool:
+        return self._settled == self._watermark or not self._following
+
+    @property
+    def has_unsaved(self) -> bool:
+        return bool(self._dirty)
+
+    @property
+    def has_unannounced(self) -> bool:
+        return bool(self._announce)
+
+    def take_unsaved(self) -> list[Mark]:
+        taken = [self.of(user_id) for user_id in self._dirty]
+        self._dirty.clear()
+        return taken
+
+    def put_back(self, marks: Iterable[Mark]) -> None:
+        """What `take_unsaved` gave could not be stored."""
+        self._dirty.update(mark.user_id for mark in marks if mark.user_id in self._read)
+
+    def take_unannounced(self, *, delivered_too: bool) -> list[Mark]:
+        """The marks that moved since the last call; without `delivered_too` only where the read mark did."""
+        taken = [self.of(user_id) for user_id, read_moved in self._announce.items() if read_moved or delivered_too]
+        self._announce.clear()
+        return taken
+
+    def of(self, user_id: UUID) -> Mark:
+        """The member's marks now; raises `KeyError` for a stranger."""
+        return Mark(user_id, self._read[user_id], max(self._delivered[user_id], self._reached(user_id)))
+
+    def all(self) -> dict[UUID, Mark]:
+        return {user_id: self.of(user_id) for user_id in self._read}
+
+    def __contains__(self, user_id: UUID) -> bool:
+        return user_id in self._read
+
+    def __len__(self) -> int:
+        return len(self._read)
