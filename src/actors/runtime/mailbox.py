@@ -1,0 +1,254 @@
+"""The bounded queue in front of an actor: many senders, one consumer."""
+
+from collections import deque
+from collections.abc import Callable
+from typing import Generic, TypeVar
+
+import attrs
+import trio
+from trio.lowlevel import Abort, Task
+
+from chatcore.errors import ChatError, ErrorCode
+
+M = TypeVar("M")
+
+
+class MailboxFull(ChatError):  # noqa: N818  # a refusal, not an error of the code that raised it
+    """`OVERLOADED`: the message was not accepted because `mailbox` holds as many as it may."""
+
+    def __init__(self, mailbox: str) -> None:
+        super().__init__(ErrorCode.OVERLOADED, "Too much at once, try again in a moment", retry_after=1.0)
+        self.mailbox = mailbox
+
+
+class MailboxClosed(ChatError):  # noqa: N818  # a refusal, not an error of the code that raised it
+    """`UNAVAILABLE`: `mailbox` accepts nothing any more; to its consumer, that nothing will come."""
+
+    def __init__(self, mailbox: str) -> None:
+        super().__init__(ErrorCode.UNAVAILABLE, "Try again in a moment", retry_after=1.0)
+        self.mailbox = mailbox
+
+
+@attrs.define(eq=False)
+class _Putter(Generic[M]):
+    """A sender that waits for room."""
+
+    message: M
+    accepted: bool = False
+
+
+class Mailbox(Generic[M]):
+    """A queue of at most `capacity` messages, first in, first out.
+
+    A message is accepted when `offer` or `put` returns. An accepted message stays until the consumer takes
+    it or `close` hands it back: a receive that is cancelled takes nothing.
+
+    What the consumer took is *in hand* until it is done: at the next `receive` or `receive_batch`, or at
+    `done()`. That survives the consumer, so whoever restarts it can pass on what was not finished.
+
+    `clock` gives seconds; it is read twice a receive and once a message, for `oldest_age` and `busy_seconds`.
+    """
+
+    def __init__(self, name: str, capacity: int, clock: Callable[[], float] = trio.current_time) -> None:
+        if capacity < 1:
+            raise ValueError("a mailbox holds at least one message")
+        self.name = name
+        self.capacity = capacity
+        self.is_open = True
+        self.received_total = 0
+        self.refused_total = 0
+        self.handled_total = 0
+        self.busy_since: float | None = None
+        self._clock = clock
+        self._queue: deque[M] = deque()
+        self._arrivals: deque[float] = deque()
+        self._putters: dict[Task, _Putter[M]] = {}
+        self._receiver: Task | None = None
+        self._in_hand: list[M] = []
+        self._busy_total = 0.0
+
+    def __len__(self) -> int:
+        return len(self._queue)
+
+    # Senders
+
+    def offer(self, message: M) -> None:
+        """Accept `message` or refuse it at once.
+
+        Raises `MailboxFull`, also while senders wait in `put` (they came first), and `MailboxClosed`.
+        """
+        if not self.is_open:
+            self.refused_total += 1
+            raise MailboxClosed(self.name)
+        if len(self._queue) >= self.capacity:
+            self.refused_total += 1
+            raise MailboxFull(self.name)
+        self._queue.append(message)
+        self._arrivals.append(self._clock())
+        if self._receiver is not None:
+            self._wake_receiver()
+
+    async def put(self, message: M, *, timeout: float) -> None:
+        """Accept `message`, waiting for room in turn for at most `timeout` seconds.
+
+        Raises `MailboxFull` at the deadline, and `MailboxClosed`. Cancelled: the message was not accepted.
+        """
+        await trio.lowlevel.checkpoint_if_cancelled()
+        if not self.is_open or len(self._queue) < self.capacity:
+            self.offer(message)
+            await trio.lowlevel.cancel_shielded_checkpoint()
+            return
+        putter = _Putter(message)
+        task = trio.lowlevel.current_task()
+
+        def give_up(_: object) -> Abort:
+            del self._putters[task]
+            return Abort.SUCCEEDED
+
+        with trio.move_on_after(max(0.0, timeout)):
+            self._putters[task] = putter
+            await trio.lowlevel.wait_task_rescheduled(give_up)
+        if not putter.accepted:
+            self.refused_total += 1
+            raise MailboxFull(self.name) if self.is_open else MailboxClosed(self.name)
+
+    # The consumer
+
+    async def receive(self) -> M:
+        """The oldest message, in hand until done. Raises `MailboxClosed` once closed and empty."""
+        return (await self.receive_batch(1))[0]
+
+    async def receive_batch(self, limit: int) -> list[M]:
+        """What waits, oldest first: at least one message, at most `limit`, in hand until done.
+
+        Always a checkpoint. Raises `MailboxClosed` once closed and empty, `trio.BusyResourceError` when
+        another task receives already.
+        """
+        self.done()
+        if self._queue:
+            await trio.lowlevel.checkpoint()
+        while not self._queue:
+            await self._wait_for_message()
+        batch = self._take(limit)
+        self._in_hand = batch.copy()
+        return batch
+
+    def try_receive(self) -> M | None:
+        """The oldest message if one waits; it joins what is in hand already."""
+        if not self._queue:
+            return None
+        message = self._take(1)[0]
+        self._in_hand.append(message)
+        return message
+
+    @property
+    def in_hand(self) -> list[M]:
+        """What was received and is not done, in order of receipt."""
+        return self._in_hand.copy()
+
+    def done(self) -> None:
+        """What is in hand is finished."""
+        if self._in_hand:
+            self.handled_total += len(self._in_hand)
+            self._in_hand = []
+        self.pause()
+
+    def pause(self) -> None:
+        """The consumer stopped working on what is in hand, finished or not: its clock stands still."""
+        if self.busy_since is not None:
+            self._busy_total += self._clock() - self.busy_since
+            self.busy_since = None
+
+    # Ends
+
+    def close_if_empty(self) -> bool:
+        """Close if nothing waits, neither a message nor a sender; without a checkpoint. True when closed."""
+        if self._queue or not self.is_open:
+            return not self._queue
+        self.is_open = False
+        return True
+
+    def seal(self) -> None:
+        """Accept nothing more; what waits can still be received, then receiving raises `MailboxClosed`."""
+        self.is_open = False
+        for task in self._putters:
+            trio.lowlevel.reschedule(task)
+        self._putters.clear()
+        if self._receiver is not None:
+            self._wake_receiver()
+
+    def close(self) -> list[M]:
+        """Accept nothing more and give back what waited, oldest first, for the owner to refuse."""
+        self.seal()
+        leftovers = list(self._queue)
+        self._queue.clear()
+        self._arrivals.clear()
+        self.refused_total += len(leftovers)
+        return leftovers
+
+    def take_in_hand(self) -> list[M]:
+        """Give back what is in hand, for the owner to refuse; nothing is in hand afterwards."""
+        unfinished, self._in_hand = self._in_hand, []
+        self.refused_total += len(unfinished)
+        self.pause()
+        return unfinished
+
+    def reopen(self) -> None:
+        """Accept again, after `close_if_empty`: what is in hand and the totals are kept."""
+        self.is_open = True
+
+    # Introspection
+
+    @property
+    def depth(self) -> int:
+        return len(self._queue)
+
+    @property
+    def oldest_age(self) -> float:
+        """Seconds that the oldest message has waited; 0 when none waits."""
+        return self._clock() - self._arrivals[0] if self._arrivals else 0.0
+
+    @property
+    def busy_seconds(self) -> float:
+        """Seconds that the consumer spent between receiving and being done, the present batch included."""
+        now = 0.0 if self.busy_since is None else self._clock() - self.busy_since
+        return self._busy_total + now
+
+    def _take(self, limit: int) -> list[M]:
+        if limit >= len(self._queue):
+            batch = list(self._queue)
+            self._queue.clear()
+            self._arrivals.clear()
+        else:
+            batch = [self._queue.popleft() for _ in range(limit)]
+            for _ in batch:
+                self._arrivals.popleft()
+        self.received_total += len(batch)
+        now = self._clock()
+        if self.busy_since is None:
+            self.busy_since = now
+        while self._putters and len(self._queue) < self.capacity:
+            task = next(iter(self._putters))
+            putter = self._putters.pop(task)
+            putter.accepted = True
+            self._queue.append(putter.message)
+            self._arrivals.append(now)
+            trio.lowlevel.reschedule(task)
+        return batch
+
+    async def _wait_for_message(self) -> None:
+        if not self.is_open:
+            raise MailboxClosed(self.name)
+        if self._receiver is not None:
+            raise trio.BusyResourceError(f"mailbox {self.name} has a consumer already")
+        self._receiver = trio.lowlevel.current_task()
+        await trio.lowlevel.wait_task_rescheduled(self._stop_receiving)
+
+    def _stop_receiving(self, _: object) -> Abort:
+        self._receiver = None
+        return Abort.SUCCEEDED
+
+    def _wake_receiver(self) -> None:
+        if self._receiver is not None:
+            trio.lowlevel.reschedule(self._receiver)
+            self._receiver = None
