@@ -49,7 +49,7 @@ class Marks:
             self._delivered[user_id] = max(self._delivered.get(user_id, 0), p.last_delivered_seq, p.last_read_seq)
 
     def read(self, user_id: UUID, seq: int, last_seq: int) -> bool:
-        """Move the read mark, and with it the delivered one, to `seq` clamped to `last_seq`. False when nothing moved."""
+        """Move the read mark, and with it the delivered one, to `seq` clamped to `last_seq`; false if nothing moved."""
         seq = min(seq, last_seq)
         if user_id not in self._read or seq <= self._read[user_id]:
             return False

@@ -12,8 +12,8 @@ class Users:
     """The users actor.
 
     Mailbox: `capacity` messages. Full: notifications are dropped and counted in `dropped` (they are best effort), a
-    connection that wants to listen is refused as `OVERLOADED`. Owns who listens. Permanent: its supervisor restarts it, and
-    the listeners stay, since they belong to the connections.
+    connection that wants to listen is refused as `OVERLOADED`. Owns who listens. Permanent: its supervisor restarts
+    it, and the listeners stay, since they belong to the connections.
     """
 
     def __init__(self, capacity: int) -> None:
