@@ -1,0 +1,1 @@
+"""The network edge: one listener, HTTP through hypercorn, WebSockets through their own outboxes."""
