@@ -1,0 +1,40 @@
+"""Fixtures that start real servers; every one of them is gone when its scope ends."""
+
+import shutil
+from collections.abc import Generator
+from pathlib import Path
+
+import pytest
+
+from tests.kit.postgres import PostgresServer, own_postgres_server, remove_leftovers, scratch_directory
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Generator[PostgresServer]:
+    """The session's PostgreSQL. Tests make databases on it; they must not stop it."""
+    remove_leftovers()
+    with own_postgres_server() as server:
+        yield server
+
+
+@pytest.fixture
+def database_url(postgres_server: PostgresServer) -> Generator[str]:
+    """A migrated database without rows, dropped after the test."""
+    url = postgres_server.fresh_database()
+    yield url
+    postgres_server.drop_database(url)
+
+
+@pytest.fixture
+def own_server() -> Generator[PostgresServer]:
+    """A PostgreSQL that the test may stop, freeze and kill."""
+    with own_postgres_server() as server:
+        yield server
+
+
+@pytest.fixture
+def data_dir() -> Generator[Path]:
+    """An empty data directory for ``stackmentor dev`` that PostgreSQL's user can reach."""
+    directory = scratch_directory()
+    yield directory
+    shutil.rmtree(directory)

@@ -1,0 +1,162 @@
+"""A real PostgreSQL for tests: one server a test session, a migrated database for each test that wants one."""
+
+import contextlib
+import itertools
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+import threading
+from collections.abc import Generator
+from pathlib import Path
+from typing import Final, Self
+
+import psycopg
+from psycopg import sql
+from psycopg.conninfo import conninfo_to_dict
+
+from chathttp.dev.cluster import Cluster, prepare_cluster
+from chathttp.dev.errors import DevError
+from chathttp.dev.lock import data_directory_lock
+from chathttp.dev.postgres import start_server, stop_server
+
+_PREFIX: Final = "stackmentor-test-"
+_TEMPLATE: Final = "template_migrated"
+
+
+def scratch_directory() -> Path:
+    """A new directory that other users can pass through, as PostgreSQL needs when the tests run as root.
+
+    pytest's ``tmp_path`` is closed to them. The caller removes it.
+    """
+    directory = Path(tempfile.mkdtemp(prefix=_PREFIX))
+    directory.chmod(0o711)
+    return directory
+
+
+def remove_leftovers() -> None:
+    """Stops the servers and removes the directories of test runs that were killed."""
+    for directory in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
+        if not (directory / "lock").exists():
+            continue
+        with contextlib.suppress(DevError), data_directory_lock(directory, "command", patience=0):
+            prepare_cluster(directory).stop_leftover()
+            shutil.rmtree(directory, ignore_errors=True)
+
+
+class PostgresServer:
+    """The embedded PostgreSQL on a directory of its own, without ``fsync``: safe against its own death, not the host's.
+
+    Thread-safe. ``stop``, ``kill`` and ``start`` are for fault tests; a test that uses them takes a server of its own
+    (``own_postgres_server``), since the session's is shared.
+    """
+
+    def __init__(self, directory: Path) -> None:
+        self._stack = contextlib.ExitStack()
+        self._stack.enter_context(data_directory_lock(directory, "dev"))
+        self.cluster: Cluster = prepare_cluster(directory)
+        with open(self.cluster.directory / "postgresql.conf", "a") as file:
+            file.write("fsync = off\nfull_page_writes = off\nmax_wal_size = 4GB\n")
+        self._numbers = itertools.count(1)
+        self._making = threading.Lock()
+        self._migrated = False
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+        self._stack.close()
+
+    @property
+    def pid(self) -> int:
+        """The postmaster's process id."""
+        assert self._process is not None, "the server is stopped"
+        return self._process.pid
+
+    def url(self, database: str = "postgres") -> str:
+        """The URL of ``database``; it stays the same over restarts."""
+        return self.cluster.url(database)
+
+    def start(self) -> None:
+        """Starts the server; returns when it accepts connections."""
+        if self._process is None:
+            self._process = start_server(self.cluster)
+
+    def stop(self) -> None:
+        """Fast shutdown: connections are cut, nothing is lost."""
+        process, self._process = self._process, None
+        if process is not None:
+            stop_server(process)
+
+    def kill(self) -> None:
+        """SIGKILL to the postmaster; returns when its children are gone too."""
+        process, self._process = self._process, None
+        if process is not None:
+            children = _children(process.pid)
+            for pid in (process.pid, *children):
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+            process.wait()
+
+    def restart(self) -> None:
+        """``stop`` and ``start``."""
+        self.stop()
+        self.start()
+
+    def freeze(self) -> None:
+        """SIGSTOP to the postmaster and its children: connections stay open and nothing answers."""
+        for pid in (self.pid, *_children(self.pid)):
+            os.kill(pid, signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """Undoes ``freeze``."""
+        for pid in (*_children(self.pid), self.pid):
+            os.kill(pid, signal.SIGCONT)
+
+    def empty_database(self) -> str:
+        """The URL of a new database with nothing in it."""
+        return self._create(f"empty_{next(self._numbers)}", "template0")
+
+    def fresh_database(self) -> str:
+        """The URL of a new database with the whole schema and no rows; takes some 50 ms."""
+        with self._making:
+            if not self._migrated:
+                from actors.adapters.postgres.migrations import migrate_up
+
+                migrate_up(self._create(_TEMPLATE, "template0"))
+                self._migrated = True
+        return self._create(f"test_{next(self._numbers)}", _TEMPLATE)
+
+    def drop_database(self, url: str) -> None:
+        """Drops the database of ``url`` and cuts its connections."""
+        name = conninfo_to_dict(url)["dbname"]
+        self._execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(str(name))))
+
+    def _create(self, name: str, template: str) -> str:
+        statement = sql.SQL("CREATE DATABASE {} TEMPLATE {}")
+        self._execute(statement.format(sql.Identifier(name), sql.Identifier(template)))
+        return self.url(name)
+
+    def _execute(self, statement: sql.Composed) -> None:
+        with psycopg.connect(self.url(), autocommit=True) as connection:
+            connection.execute(statement)
+
+
+@contextlib.contextmanager
+def own_postgres_server() -> Generator[PostgresServer]:
+    """A server that one test may stop and kill."""
+    directory = scratch_directory()
+    try:
+        with PostgresServer(directory) as server:
+            yield server
+    finally:
+        shutil.rmtree(directory)
+
+
+def _children(pid: int) -> list[int]:
+    path = Path(f"/proc/{pid}/task/{pid}/children")
+    return [int(child) for child in path.read_text().split()]
