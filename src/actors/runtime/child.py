@@ -55,7 +55,6 @@ class Child:
         """To be started again at `until`."""
         self.state = ActorState.BACKOFF
         self.start_at = until
-        self.restarts += 1
 
     def prepare(self, now: float) -> None:
         """Ready for one incarnation, which `live` runs in a task of its own."""
@@ -65,6 +64,7 @@ class Child:
         self.error = None
         self.started_at = now
         self.state = ActorState.STARTING
+        self.restarts += self.incarnation > 0
         self.incarnation += 1
 
     def started(self) -> None:

@@ -35,6 +35,8 @@ class Ref(Protocol[M_contra]):
 
         Raises what `tell` raises, the `ChatError` that the actor answers with, and `UNAVAILABLE` at the
         deadline, when the outcome is unknown. A late answer is ignored.
+
+        A lambda takes its type from where the answer goes (`seq: int = await ref.ask(lambda reply: …)`).
         """
         waiter = Waiter[T]()
         reply = Reply[T].to(waiter.settle, trio.current_time() + timeout)

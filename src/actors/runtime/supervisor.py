@@ -60,13 +60,17 @@ class Supervisor:
         self._stop_requested = True
         self._notify()
 
-    def spec(self, restart: Restart = Restart.TRANSIENT, shutdown_timeout: float = 30.0) -> ChildSpec:
-        """This supervisor as a child of another; transient, so that `stop` is final and a failure is not."""
+    def spec(self, restart: Restart = Restart.TRANSIENT) -> ChildSpec:
+        """This supervisor as a child of another; transient, so that `stop` is final and a failure is not.
+
+        Its shutdown timeout is what its children may take one after the other.
+        """
 
         async def run(context: ChildContext) -> None:
             await self._run(context.started)
 
-        return ChildSpec(self.name, run, restart, shutdown_timeout, self.snapshot)
+        timeout = 1.0 + sum(child.spec.shutdown_timeout for child in self._children)
+        return ChildSpec(self.name, run, restart, timeout, self.snapshot)
 
     async def run(self, *, task_status: TaskStatus[None] = TASK_STATUS_IGNORED) -> None:
         """Supervise until `stop`, cancellation or failure; no task of it is left afterwards.
@@ -110,18 +114,18 @@ class Supervisor:
                     failure = await self._on_end(child)
                     if failure is not None:
                         return failure
+            now = trio.current_time()
             if not self._stop_requested:
-                self._start_due(nursery)
+                self._start_due(nursery, now)
             if not announced and (self._stop_requested or self._all_started()):
                 announced = True
                 on_started()
             if self._stop_requested:
                 return None
-            with trio.move_on_at(self._next_start()):
+            with trio.move_on_at(self._next_start(now)):
                 await self._wake.wait()
 
-    def _start_due(self, nursery: Nursery) -> None:
-        now = trio.current_time()
+    def _start_due(self, nursery: Nursery, now: float) -> None:
         held_up = False
         for child in self._children:
             together = self._strategy is not Strategy.ONE_FOR_ONE or child.incarnation == 0
@@ -134,25 +138,22 @@ class Supervisor:
     def _all_started(self) -> bool:
         return not any(child.state is ActorState.STARTING or child.state in _DUE for child in self._children)
 
-    def _next_start(self) -> float:
-        """When the next child is due; one that is due already waits for a sibling, not for the clock."""
-        now = trio.current_time()
+    def _next_start(self, now: float) -> float:
+        """When the next child is due; one that was due at `now` waits for a sibling, not for the clock."""
         due = (child.start_at for child in self._children if child.state in _DUE and child.start_at > now)
         return min(due, default=float("inf"))
 
     async def _on_end(self, child: Child) -> IntensityExceeded | None:
         """A child came to an end by itself: restart it, let it be, or give up."""
         error = child.error
-        self._report(EventKind.CRASHED if error is not None else EventKind.RETURNED, child, error)
+        self._report_end(child)
         if child.spec.restart is Restart.TEMPORARY or (child.spec.restart is Restart.TRANSIENT and error is None):
-            child.state = ActorState.FINISHED if error is None else ActorState.CRASHED
             return None
         if error is None:
             error = child.last_error = UnexpectedReturn(f"{child.name} returned")
         self._recent.append(error)
         now = trio.current_time()
         if not self._window.allow(now):
-            child.state = ActorState.CRASHED
             self._report(EventKind.ESCALATED, child, error)
             return IntensityExceeded(f"supervisor {self.name} gave up", list(self._recent))
         self._restarts += 1
@@ -183,9 +184,9 @@ class Supervisor:
         """Cancel one child and wait for it, at most its shutdown timeout."""
         if not child.alive:
             if child.state in _UP:
-                self._report(EventKind.CRASHED if child.error is not None else EventKind.RETURNED, child, child.error)
-            if child.state in _UP or child.state is ActorState.BACKOFF:
-                child.state = ActorState.FINISHED
+                self._report_end(child)
+            elif child.state is ActorState.BACKOFF:
+                child.state = ActorState.CRASHED
             return
         child.state = ActorState.STOPPING
         child.scope.cancel()
@@ -198,9 +199,16 @@ class Supervisor:
 
     async def _outlast(self, child: Child) -> None:
         """Wait for an overdue child: two incarnations never live at once."""
-        while not child.ended.is_set() and child.alive and not self._stop_requested:
+        overdue = child.alive
+        while child.alive and not self._stop_requested:
             self._wake = trio.Event()
             await self._wake.wait()
+        if overdue and not child.alive:
+            self._report(EventKind.STOPPED, child, child.error)
+
+    def _report_end(self, child: Child) -> None:
+        child.state = ActorState.FINISHED if child.error is None else ActorState.CRASHED
+        self._report(EventKind.RETURNED if child.error is None else EventKind.CRASHED, child, child.error)
 
     def _notify(self) -> None:
         self._wake.set()
