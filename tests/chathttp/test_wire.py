@@ -7,10 +7,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chatcore.errors import ChatError, ErrorCode
-from chatcore.model import Conversation, ConversationType, Event, EventKind, Mark, Message, Participant, Role, User
+from chatcore.model import (
+    Conversation,
+    ConversationType,
+    Event,
+    EventKind,
+    Mark,
+    Message,
+    Notification,
+    NotificationType,
+    Participant,
+    Role,
+    User,
+)
 from chathttp.wire import (
     JsonBodyEncoder,
-    NotificationType,
     conversation_json,
     decode_auth_refresh,
     decode_read,
@@ -136,12 +147,14 @@ def test_typing_and_mark_events() -> None:
 
 def test_notifications_bear_only_what_their_type_has() -> None:
     encoder = JsonBodyEncoder()
-    assert json.loads(encoder.notification(NotificationType.PARTICIPANT_REMOVED, CID, user_ids=[BOB])) == {
+    assert json.loads(encoder.notification(Notification(NotificationType.PARTICIPANT_REMOVED, CID, user_id=BOB))) == {
         "type": "participant.removed",
         "conversationId": str(CID),
-        "userIds": [str(BOB)],
+        "userId": str(BOB),
     }
-    created = json.loads(encoder.message_notification(message(), 3))
+    created = json.loads(
+        encoder.notification(Notification(NotificationType.MESSAGE_CREATED, CID, message=message(), unread_count=3))
+    )
     assert created == {
         "type": "message.created",
         "conversationId": str(CID),

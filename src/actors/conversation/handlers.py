@@ -151,10 +151,8 @@ class Handlers:
                 reply.succeed(None)
                 if room.typing.stop(user_id):
                     await room.announce_typing(user_id, is_typing=False)
-            case MarkRead():
-                await self._mark_read(room, message)
-            case MarkDelivered(user_id, seq):
-                room.marks.delivered(user_id, seq, room.last_seq)
+            case MarkRead() | MarkDelivered():
+                await self._mark(room, message)
             case Marks(reply):
                 reply.succeed(room.marks.all())
             case Refresh():
@@ -163,11 +161,14 @@ class Handlers:
                 assert_never(message)
         return True
 
-    async def _mark_read(self, room: Room, message: MarkRead) -> None:
+    async def _mark(self, room: Room, message: MarkRead | MarkDelivered) -> None:
         await self._require_member(room, message.user_id)
         if message.durable and message.seq > room.last_seq:
             await room.catch_up()
-        room.marks.read(message.user_id, message.seq, room.last_seq)
+        if isinstance(message, MarkRead):
+            room.marks.read(message.user_id, message.seq, room.last_seq)
+        else:
+            room.marks.delivered(message.user_id, message.seq, room.last_seq)
         if message.durable:
             await self._services.store.save_marks(room.id, [room.marks.of(message.user_id)])
         message.reply.succeed(None)

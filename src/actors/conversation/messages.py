@@ -85,7 +85,7 @@ class Attach:
     """Make a subscription live.
 
     The reply is true when it is live. A message subscription whose `rev` is behind what the actor still has at hand
-    gets false, and catches up from the database first. A negative `rev` means "from now on".
+    gets false, and is to catch up from the database first. A negative `rev` means "from now on".
     """
 
     subscription: Subscription
@@ -121,8 +121,12 @@ class MarkRead:
 
 @frozen
 class MarkDelivered:
+    """Move the delivered mark, clamped to `last_seq`. With `durable` the reply comes once the mark is stored."""
+
     user_id: UUID
     seq: int
+    reply: Reply[None]
+    durable: bool
 
 
 @frozen

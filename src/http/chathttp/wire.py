@@ -1,15 +1,14 @@
 """The contract's JSON: what the server sends, and the bodies of the frames that a socket client sends."""
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime
-from enum import StrEnum
 from typing import Final
 from uuid import UUID
 
 import msgspec
 
 from chatcore.errors import invalid
-from chatcore.model import Conversation, Event, Mark, Message, Participant, User
+from chatcore.model import Conversation, Event, Mark, Message, Notification, Participant, User
 from chatcore.validation import check_attachments, check_client_message_id, check_text
 from chathttp.json_body import RequestBody, decoder_of
 
@@ -102,18 +101,10 @@ class _MarkJson(msgspec.Struct, rename="camel", frozen=True):
     last_delivered_seq: int
 
 
-class NotificationType(StrEnum):
-    CONVERSATION_CREATED = "conversation.created"
-    CONVERSATION_UPDATED = "conversation.updated"
-    PARTICIPANT_ADDED = "participant.added"
-    PARTICIPANT_REMOVED = "participant.removed"
-    MESSAGE_CREATED = "message.created"
-
-
 class _Notification(msgspec.Struct, rename="camel", frozen=True, omit_defaults=True):
     type: str
     conversation_id: UUID
-    user_ids: list[UUID] | None = None
+    user_id: UUID | None = None
     message_id: UUID | None = None
     seq: int | None = None
     sender_id: UUID | None = None
@@ -211,28 +202,23 @@ class JsonBodyEncoder:
     def mark(self, conversation_id: UUID, user_id: UUID, *, read_seq: int, delivered_seq: int) -> bytes:
         return _encode(_MarkJson(conversation_id, user_id, read_seq, delivered_seq))
 
-    def notification(
-        self, type_: NotificationType, conversation_id: UUID, *, user_ids: Iterable[UUID] | None = None
-    ) -> bytes:
-        """`user_ids` are who came or went, in `participant.added` and `participant.removed`."""
-        return _encode(
-            _Notification(type_.value, conversation_id, user_ids=None if user_ids is None else list(user_ids))
-        )
-
-    def message_notification(self, message: Message, unread_count: int) -> bytes:
-        """`message.created`, with the beginning of the text and the reader's unread count."""
-        return _encode(
-            _Notification(
-                NotificationType.MESSAGE_CREATED.value,
-                message.conversation_id,
+    def notification(self, notification: Notification) -> bytes:
+        """`message.created` bears the beginning of the text and the reader's unread count."""
+        message = notification.message
+        if message is None:
+            body = _Notification(notification.type.value, notification.conversation_id, user_id=notification.user_id)
+        else:
+            body = _Notification(
+                notification.type.value,
+                notification.conversation_id,
                 message_id=message.id,
                 seq=message.seq,
                 sender_id=message.sender_id,
                 sender_name=message.sender_name,
                 preview=message.text[:PREVIEW_LENGTH],
-                unread_count=unread_count,
+                unread_count=notification.unread_count,
             )
-        )
+        return _encode(body)
 
 
 class SendMessageBody(RequestBody, frozen=True):
