@@ -20,6 +20,10 @@ _STARTS_FRAME = re.compile(rb"(?:\r?\n)*(?:" + b"|".join(command.encode() for co
 _MAX_LENGTH_DIGITS = 18
 
 
+def _begins_command(line: bytes) -> bool:
+    return any(command.startswith(line) for command in _COMMAND_LINES)
+
+
 @frozen
 class StompLimits:
     """Bounds of what one frame may take, in octets but for `max_headers`.
@@ -103,22 +107,29 @@ class Decoder:
         return len(self._pending) + len(self._probe)
 
     def feed(self, data: bytes) -> list[Frame | HeartBeat]:
-        """What is complete with these octets, in order. Raises `StompSyntaxError`."""
-        if self._failure is not None:
-            raise type(self._failure)(*self._failure.args)
+        """What is complete with these octets, in order.
+
+        Raises `StompSyntaxError`; when frames stand before the error, gives them and raises at the next call.
+        """
+        self._check()
+        items: list[Frame | HeartBeat] = []
         try:
-            return self._resume(data) if self._open_ended else self._decode(data)
+            if self._open_ended:
+                self._resume(data, items)
+            else:
+                self._decode(data, items)
         except StompSyntaxError as error:
             self._fail(error)
-            raise
+            if not items:
+                raise
+        return items
 
     def end_of_message(self) -> list[Frame]:
         """Says that a WebSocket message ends here; gives the frame that this completes, if any (see the class).
 
         Raises `StompSyntaxError`.
         """
-        if self._failure is not None:
-            raise type(self._failure)(*self._failure.args)
+        self._check()
         if not self._in_body and not self._open_ended:
             return []
         try:
@@ -127,19 +138,23 @@ class Decoder:
             self._fail(error)
             raise
 
+    def _check(self) -> None:
+        if self._failure is not None:
+            raise type(self._failure)(*self._failure.args)
+
     def _fail(self, error: StompSyntaxError) -> None:
         self._failure = error
         self._pending.clear()
         self._probe = b""
+        self._open_ended = False
         self._reset()
 
-    def _decode(self, data: bytes) -> list[Frame | HeartBeat]:
+    def _decode(self, data: bytes, items: list[Frame | HeartBeat]) -> None:
         pending = self._pending
         buffer: bytes | bytearray = data
         if pending:
             pending += data
             buffer = pending
-        items: list[Frame | HeartBeat] = []
         position, size = 0, len(buffer)
         while position < size:
             before = position
@@ -157,7 +172,6 @@ class Decoder:
             del pending[:position]
         elif position < size:
             pending += data[position:]
-        return items
 
     def _take_start(self, buffer: bytes | bytearray, position: int, items: list[Frame | HeartBeat]) -> int:
         """Consumes what is between frames, or a command's line."""
@@ -174,9 +188,9 @@ class Decoder:
                 return position
         end = buffer.find(b"\n", position, position + _MAX_COMMAND_LINE + 1)
         line = bytes(buffer[position : end if end >= 0 else position + _MAX_COMMAND_LINE + 1])
-        if end < 0 and len(line) <= _MAX_COMMAND_LINE:
+        if end < 0 and _begins_command(line):
             return position
-        command = _COMMAND_LINES.get(line)
+        command = _COMMAND_LINES.get(line) if end >= 0 else None
         if command is None:
             raise StompSyntaxError(f"a frame begins with a STOMP command, not {quoted(line)}")
         self._command = command
@@ -262,7 +276,7 @@ class Decoder:
             probe, self._probe = self._probe, b""
             if probe and not probe.strip(b"\r\n"):
                 return [self._finish_pending()]
-            self._decode(probe)
+            self._decode(probe, [])
         if self._length is not None:
             whole = len(self._pending) == self._length
         elif self._command in BODY_COMMANDS:
@@ -282,21 +296,21 @@ class Decoder:
         self._extent_read = len(self._pending)
         return self._extent.complete
 
-    def _resume(self, data: bytes) -> list[Frame | HeartBeat]:
+    def _resume(self, data: bytes, items: list[Frame | HeartBeat]) -> None:
         """`feed` at the start of a message that follows an open frame (rule 3 of the class)."""
         probe = self._probe + data
         start = len(probe) - len(probe.lstrip(b"\r\n"))
         line = probe[start : start + _MAX_COMMAND_LINE + 1]
-        if b"\n" not in line and any(command.startswith(line) for command in _COMMAND_LINES):
+        if b"\n" not in line and _begins_command(line):
             if self._used + len(self._pending) + len(probe) > self._limits.max_frame_bytes:
                 raise self._frame_too_long()
             self._probe = probe
-            return []
+            return
         self._open_ended = False
         self._probe = b""
         if _STARTS_FRAME.match(probe):
-            return [self._finish_pending(), *self._decode(probe)]
-        return self._decode(probe)
+            items.append(self._finish_pending())
+        self._decode(probe, items)
 
     def _frame_too_long(self) -> FrameTooLargeError:
         return FrameTooLargeError(f"a frame has at most {self._limits.max_frame_bytes} octets")
