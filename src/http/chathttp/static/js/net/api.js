@@ -1,0 +1,122 @@
+/** The REST API: JSON in and out, one error type, the bearer token from the session. */
+
+/** A request that has no answer after this time is given up, ms. */
+const REQUEST_TIMEOUT_MS = 15_000;
+
+/** An answer that is an error, or no answer (`errorCode` NETWORK, `status` 0). */
+export class ApiError extends Error {
+  constructor(status, { errorCode, message, details = null }) {
+    super(message);
+    this.name = 'ApiError';
+    this.status = status;
+    this.errorCode = errorCode;
+    this.details = details;
+  }
+
+  /** The refusal is about who asks, not about what is asked. */
+  get isAuthentication() {
+    return this.status === 401;
+  }
+}
+
+/**
+ * Send one request without a token.
+ *
+ * @returns {Promise<{status: number, body: any, next: string | null}>} `next` is the target of the answer's `Link; rel="next"`
+ * @throws {ApiError}
+ */
+export async function request(method, path, { body, headers = {} } = {}) {
+  let response;
+  let text;
+  try {
+    response = await fetch(path, {
+      method,
+      headers: body === undefined ? headers : { ...headers, 'Content-Type': 'application/json' },
+      body: body === undefined ? undefined : JSON.stringify(body),
+      signal: AbortSignal.timeout(REQUEST_TIMEOUT_MS),
+    });
+    text = await response.text();
+  } catch (error) {
+    throw new ApiError(0, { errorCode: 'NETWORK', message: 'The server cannot be reached.', details: { cause: String(error) } });
+  }
+  const parsed = parse(text);
+  if (!response.ok) {
+    throw new ApiError(response.status, {
+      errorCode: parsed?.errorCode ?? 'INTERNAL_ERROR',
+      message: parsed?.message ?? `The server answered ${response.status}.`,
+      details: parsed?.details ?? null,
+    });
+  }
+  return { status: response.status, body: parsed, next: nextLink(response.headers.get('Link')) };
+}
+
+function parse(text) {
+  try {
+    return text === '' ? null : JSON.parse(text);
+  } catch {
+    return null; // a proxy's error page
+  }
+}
+
+/** @returns {string | null} the target of `rel="next"` in a Link header (RFC 8288) */
+export function nextLink(header) {
+  const match = /<([^>]*)>\s*;[^,]*rel="?next"?/.exec(header ?? '');
+  return match ? match[1] : null;
+}
+
+/** The calls that the client makes, on behalf of the session's user. Every method throws ApiError. */
+export class Api {
+  /** @param {{accessToken: (stale?: string) => Promise<string>}} session gives a token; never again the `stale` one */
+  constructor(session) {
+    this.session = session;
+  }
+
+  async #call(method, path, body) {
+    const token = await this.session.accessToken();
+    try {
+      return await request(method, path, { body, headers: { Authorization: `Bearer ${token}` } });
+    } catch (error) {
+      if (!(error instanceof ApiError) || !error.isAuthentication) throw error;
+      const fresh = await this.session.accessToken(token);
+      return request(method, path, { body, headers: { Authorization: `Bearer ${fresh}` } });
+    }
+  }
+
+  async me() {
+    return (await this.#call('GET', '/api/users/me')).body;
+  }
+
+  async searchUsers(search) {
+    return (await this.#call('GET', `/api/users?${new URLSearchParams({ search, page: '0', size: '20' })}`)).body.content;
+  }
+
+  /** @param {string | null} page the path of a following page, null for the first */
+  async conversations(page) {
+    const { body, next } = await this.#call('GET', page ?? '/api/conversations?limit=50');
+    return { conversations: body, nextPage: next };
+  }
+
+  async conversation(id) {
+    return (await this.#call('GET', `/api/conversations/${encodeURIComponent(id)}`)).body;
+  }
+
+  async createConversation({ type, participantIds, name }) {
+    const named = name ? { name } : {};
+    return (await this.#call('POST', '/api/conversations', { type, participantIds, ...named })).body;
+  }
+
+  /** @returns {Promise<object[]>} newest first; those before `beforeSeq`, else the newest */
+  async messages(conversationId, { beforeSeq, size }) {
+    const query = new URLSearchParams({ conversationId, size: String(size) });
+    query.set(...(beforeSeq === undefined ? ['page', '0'] : ['beforeSeq', String(beforeSeq)]));
+    return (await this.#call('GET', `/api/messages?${query}`)).body.content;
+  }
+
+  async editMessage(id, text) {
+    return (await this.#call('PATCH', `/api/messages/${encodeURIComponent(id)}`, { text })).body;
+  }
+
+  async deleteMessage(id) {
+    await this.#call('DELETE', `/api/messages/${encodeURIComponent(id)}`);
+  }
+}
