@@ -71,7 +71,7 @@ class ConversationActor:
         error = not_found("Conversation")
         for subscription in list(self._audience):
             self._audience.discard(subscription)
-            subscription.end(error)
+            subscription.end()
         self._refuse_waiting(error)
         while not self._mailbox.close_if_empty():
             self._refuse_waiting(error)

@@ -12,7 +12,6 @@ from actors.conversation.subscription import BodyEncoder, Encoded, Subscription,
 from actors.ports import ConversationStore, MessageHistory, MessageLog
 from actors.users.actor import Users
 from actors.users.messages import Notify
-from chatcore.errors import forbidden
 from chatcore.gate import Admission, Gate
 from chatcore.marks import Marks
 from chatcore.model import Conversation, Event, EventKind, Message, Notification, NotificationType
@@ -116,7 +115,7 @@ class Room:
         self.marks.merge(conversation.participants)
         for subscription in [s for s in self.audience if s.user_id not in self.marks]:
             self.detach(subscription)
-            subscription.end(forbidden())
+            subscription.end()
         for user_id in [u for u in self.typing.now_typing if u not in self.marks]:
             self.typing.stop(user_id)
 

@@ -7,7 +7,6 @@ from uuid import UUID
 
 from attrs import frozen
 
-from chatcore.errors import ChatError
 from chatcore.model import Event, EventKind, Notification
 
 
@@ -43,20 +42,29 @@ class FrameFormat(Hashable, Protocol):
 class Subscription(Protocol):
     """One subscription of one connection. It outlives the conversation's actor; only the actor moves `rev`."""
 
-    user_id: UUID
-    topic: Topic
-    format: FrameFormat
     rev: int
     closed: bool
-    counts_as_delivered: bool
-    """Writing to the socket is delivery (`ack:auto`)."""
+
+    @property
+    def user_id(self) -> UUID: ...
+
+    @property
+    def topic(self) -> Topic: ...
+
+    @property
+    def format(self) -> FrameFormat: ...
+
+    @property
+    def counts_as_delivered(self) -> bool:
+        """Writing to the socket is delivery (`ack:auto`)."""
+        ...
 
     def deliver(self, frames: bytes, events: Sequence[Encoded]) -> bool:
         """Hand on without waiting; `events` is empty for notices. True when the kernel took all of it at once."""
         ...
 
-    def end(self, error: ChatError | None) -> None:
-        """The subscription is over (removed member: without a frame)."""
+    def end(self) -> None:
+        """The subscription is over: its user is no member any more. There is no frame for that."""
         ...
 
 

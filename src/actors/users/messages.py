@@ -10,8 +10,10 @@ from attrs import frozen
 class Listener(Protocol):
     """One connection's subscription to `/user/queue/notification`."""
 
-    user_id: UUID
     closed: bool
+
+    @property
+    def user_id(self) -> UUID: ...
 
     def watches(self, conversation_id: UUID) -> bool:
         """Is the same connection subscribed to the conversation's messages?"""

@@ -1,0 +1,54 @@
+"""The frames of one subscription as ready WebSocket bytes; subscriptions whose frames are equal share them."""
+
+from collections.abc import Mapping, Sequence
+from itertools import count
+from typing import Final
+
+from actors.conversation.subscription import Encoded
+from chathttp.stomp.acks import AckMode, make_ack_id
+from chathttp.stomp.frame import Version
+from chathttp.stomp.server_frames import NO_HEADERS, MessageTemplate
+from chathttp.stomp.websocket_frame import text_frame
+
+TRUNCATED: Final[Mapping[str, str]] = {"history-truncated": "true"}
+_signals = count(1)
+
+
+class MessageFormat:
+    """Implements `FrameFormat`: equal for equal subscription id, destination, version and ack mode."""
+
+    __slots__ = ("_hash", "_key", "_template")
+
+    def __init__(self, subscription_id: str, destination: str, version: Version, ack_mode: AckMode) -> None:
+        self._key = (subscription_id, destination, version, ack_mode)
+        self._hash = hash(self._key)
+        self._template = MessageTemplate(subscription_id, destination, version, ack_mode)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, MessageFormat) and other._key == self._key
+
+    def __hash__(self) -> int:
+        return self._hash
+
+    def message_frames(self, events: Sequence[Encoded]) -> bytes:
+        return self._frames(events, NO_HEADERS)
+
+    def truncated_frames(self, events: Sequence[Encoded]) -> bytes:
+        """As `message_frames`, the first with `history-truncated:true`."""
+        return self._frames(events[:1], TRUNCATED) + self._frames(events[1:], NO_HEADERS)
+
+    def notice_frame(self, body: bytes) -> bytes:
+        return text_frame(self._template.encode_signal(f"n{next(_signals)}", body))
+
+    def ack_id(self, event: Encoded) -> str:
+        """What the client names when it acknowledges the frame of `event`."""
+        subscription_id, _, version, _ = self._key
+        if version is Version.V12:
+            return make_ack_id(subscription_id, event.rev, str(event.message_id))
+        return str(event.message_id)
+
+    def _frames(self, events: Sequence[Encoded], extra: Mapping[str, str]) -> bytes:
+        encode = self._template.encode
+        return b"".join(
+            [text_frame(encode(e.kind.value, str(e.message_id), e.seq, e.rev, e.body, extra)) for e in events]
+        )

@@ -1,0 +1,70 @@
+"""What a session says to its client outside the conversations: receipts, errors, and the end."""
+
+from collections.abc import Mapping
+
+from chatcore.errors import ChatError, ErrorCode
+from chathttp.edge.transport import FrameTransport
+from chathttp.errors import CLOSE_POLICY, refused_send_body
+from chathttp.identity.verifier import Principal
+from chathttp.session.formats import MessageFormat
+from chathttp.stomp import server_frames
+from chathttp.stomp.frame import Version
+from chathttp.stomp.server_frames import NO_HEADERS
+
+
+class Link:
+    """One connection's way out, and whom it belongs to.
+
+    `error_queues` are the formats of the client's subscriptions to `/user/queue/errors`, by subscription id.
+    """
+
+    __slots__ = ("_principal", "error_queues", "transport", "version")
+
+    def __init__(self, transport: FrameTransport) -> None:
+        self.transport = transport
+        self.version = Version.V12
+        self.error_queues: dict[str, MessageFormat] = {}
+        self._principal: Principal | None = None
+
+    @property
+    def principal(self) -> Principal:
+        """Raises `UNAUTHORIZED` before CONNECT."""
+        if self._principal is None:
+            raise ChatError(ErrorCode.UNAUTHORIZED, "CONNECT comes first")
+        return self._principal
+
+    @principal.setter
+    def principal(self, principal: Principal) -> None:
+        self._principal = principal
+
+    def write(self, payload: bytes) -> None:
+        self.transport.offer(self.transport.frame(payload))
+
+    def receipt(self, receipt_id: str | None, extra: Mapping[str, str] = NO_HEADERS) -> None:
+        """Nothing when none was asked for."""
+        if receipt_id is not None:
+            self.write(server_frames.receipt(receipt_id, self.version, extra))
+
+    def error(self, error: ChatError, *, subscription: str | None = None, receipt_id: str | None = None) -> None:
+        """An ERROR frame; the connection stays."""
+        self.write(
+            server_frames.error(
+                error.code,
+                error.message,
+                self.version,
+                details=error.details,
+                subscription=subscription,
+                receipt_id=receipt_id,
+            )
+        )
+
+    def refuse_send(self, error: ChatError, destination: str, receipt_id: str | None) -> None:
+        """The contract's answer to a SEND that was refused: an event on the errors queue, and no RECEIPT."""
+        body = refused_send_body(error, destination, receipt_id)
+        for frame_format in self.error_queues.values():
+            self.transport.offer(frame_format.notice_frame(body))
+
+    def end(self, error: ChatError, close_code: int = CLOSE_POLICY, extra: Mapping[str, str] = NO_HEADERS) -> None:
+        """An ERROR frame, then the closing handshake."""
+        self.write(server_frames.error(error.code, error.message, self.version, details=error.details, extra=extra))
+        self.transport.close(close_code, error.code.value)

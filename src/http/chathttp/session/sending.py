@@ -1,0 +1,121 @@
+"""What a client's SEND frames do."""
+
+from collections.abc import Callable
+from uuid import UUID
+
+import trio
+
+from actors.conversation.messages import ConversationMessage, MarkRead, Post, StartTyping, StopTyping
+from actors.runtime.reply import Reply
+from chatcore.errors import ChatError, ErrorCode, not_found
+from chatcore.model import Appended, NewMessage
+from chathttp.session.link import Link
+from chathttp.session.services import SessionServices
+from chathttp.stomp.commands import Send
+from chathttp.wire import decode_auth_refresh, decode_read, decode_send_message, decode_typing
+
+
+class Sender:
+    """Hands SENDs to the conversations without waiting for their commits, in order, a bounded number in flight.
+
+    When `max_sends_in_flight` are unanswered the next frame is not read: back-pressure by TCP.
+    """
+
+    def __init__(self, services: SessionServices, link: Link, renew: Callable[[str], None]) -> None:
+        self._services = services
+        self._link = link
+        self._renew = renew
+        self._in_flight = 0
+        self._answered = trio.Event()
+        self._typing: set[UUID] = set()
+
+    async def send(self, command: Send) -> None:
+        """A refusal goes to the errors queue."""
+        try:
+            await self._send(command)
+        except ChatError as error:
+            self._link.refuse_send(error, command.destination, command.receipt)
+
+    async def settle(self) -> None:
+        """Wait until everything sent so far has its answer."""
+        with trio.move_on_after(self._services.policy.ask_timeout):
+            await self._wait_until_below(1)
+
+    def stop_typing(self) -> None:
+        """The connection ends, and with it the typing it announced."""
+        for conversation_id in self._typing:
+            try:
+                self._tell(conversation_id, StopTyping(self._link.principal.user_id, Reply[None].discard()))
+            except ChatError:
+                continue
+        self._typing.clear()
+
+    async def _send(self, command: Send) -> None:
+        match command.destination:
+            case "/app/message.send":
+                await self._post(command)
+            case "/app/typing.start":
+                conversation_id = decode_typing(command.body).conversation_id
+                if len(self._typing) < self._services.policy.connection.max_subscriptions:
+                    self._typing.add(conversation_id)
+                reply = self._reply(command)
+                self._tell(conversation_id, StartTyping(self._link.principal.user_id, reply))
+            case "/app/typing.stop":
+                conversation_id = decode_typing(command.body).conversation_id
+                self._typing.discard(conversation_id)
+                self._tell(conversation_id, StopTyping(self._link.principal.user_id, self._reply(command)))
+            case "/app/message.read":
+                body = decode_read(command.body)
+                user_id = self._link.principal.user_id
+                durable = command.receipt is not None
+                self._tell(body.conversation_id, MarkRead(user_id, body.seq, self._reply(command), durable))
+            case "/app/auth.refresh":
+                self._renew(decode_auth_refresh(command.body).access_token)
+                self._link.receipt(command.receipt)
+            case _:
+                raise not_found("Destination")
+
+    async def _post(self, command: Send) -> None:
+        user_id = self._link.principal.user_id
+        body = decode_send_message(command.body)
+        wait = self._services.send_limiter.take(user_id, trio.current_time())
+        if wait is not None:
+            raise ChatError(ErrorCode.RATE_LIMITED, "Too many messages, slow down", retry_after=wait)
+        await self._wait_until_below(self._services.policy.max_sends_in_flight)
+        message = NewMessage(
+            self._services.new_id(),
+            body.conversation_id,
+            user_id,
+            body.text,
+            body.client_message_id,
+            body.reply_to,
+        )
+
+        def answered(answer: Appended | ChatError) -> None:
+            self._in_flight -= 1
+            self._answered.set()
+            if isinstance(answer, ChatError):
+                self._link.refuse_send(answer, command.destination, command.receipt)
+            else:
+                self._link.receipt(command.receipt, {"message-id": str(answer.id), "seq": str(answer.seq)})
+
+        deadline = trio.current_time() + self._services.policy.ask_timeout
+        self._tell(body.conversation_id, Post(message, Reply[Appended].to(answered, deadline)))
+        self._in_flight += 1
+
+    def _reply(self, command: Send) -> Reply[None]:
+        def answered(answer: ChatError | None) -> None:
+            if answer is None:
+                self._link.receipt(command.receipt)
+            else:
+                self._link.refuse_send(answer, command.destination, command.receipt)
+
+        return Reply[None].to(answered, trio.current_time() + self._services.policy.ask_timeout)
+
+    def _tell(self, conversation_id: UUID, message: ConversationMessage) -> None:
+        self._services.conversations.ref(conversation_id).tell(message)
+
+    async def _wait_until_below(self, limit: int) -> None:
+        while self._in_flight >= limit:
+            self._answered = trio.Event()
+            await self._answered.wait()

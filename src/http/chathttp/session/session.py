@@ -1,0 +1,195 @@
+"""One STOMP connection from CONNECT to its end."""
+
+from typing import assert_never
+from urllib.parse import parse_qs
+
+import trio
+
+from chatcore.errors import ChatError, ErrorCode
+from chathttp.edge.transport import ConnectionEnded, FrameTransport, HandshakeInfo
+from chathttp.errors import CLOSE_MALFORMED, CLOSE_TOO_BIG
+from chathttp.session.link import Link
+from chathttp.session.liveness import Liveness
+from chathttp.session.sending import Sender
+from chathttp.session.services import SessionServices
+from chathttp.session.subscribing import Subscriber
+from chathttp.stomp import server_frames
+from chathttp.stomp.commands import (
+    Abort,
+    Ack,
+    Begin,
+    Command,
+    Commit,
+    Connect,
+    Disconnect,
+    Nack,
+    Refused,
+    Send,
+    Subscribe,
+    Unsubscribe,
+)
+from chathttp.stomp.decoder import Decoder
+from chathttp.stomp.errors import FrameTooLargeError, StompSyntaxError, UnsupportedVersionError
+from chathttp.stomp.frame import Frame, HeartBeat
+from chathttp.stomp.session_state import StompServerProtocol
+from chathttp.stomp.version import SUPPORTED
+
+CLOSE_NORMAL = 1000
+_BEARER = "bearer "
+
+
+async def serve_session(services: SessionServices, transport: FrameTransport, handshake: HandshakeInfo) -> None:
+    """Speak STOMP on `transport` until either side ends it. Returns then; whatever it subscribed to is released."""
+    authorization = handshake.header(b"authorization")
+    token = _query_token(handshake.query) if authorization is None else authorization.decode("latin-1")
+    async with trio.open_nursery() as replays:
+        session = _Session(services, transport, handshake.subprotocol, token, replays)
+        try:
+            await session.run()
+        finally:
+            session.close()
+            replays.cancel_scope.cancel()
+
+
+def _query_token(query: bytes) -> str | None:
+    values = parse_qs(query.decode("latin-1")).get("access_token")
+    return f"Bearer {values[0]}" if values else None
+
+
+class _Session:
+    """The reading side: frames in order to what performs them. SENDs do not wait for their commits."""
+
+    def __init__(
+        self,
+        services: SessionServices,
+        transport: FrameTransport,
+        subprotocol: str | None,
+        handshake_token: str | None,
+        replays: trio.Nursery,
+    ) -> None:
+        policy = services.policy
+        self._services = services
+        self._transport = transport
+        self._handshake_token = handshake_token
+        self._link = Link(transport)
+        self._decoder = Decoder(policy.stomp)
+        self._protocol = StompServerProtocol(
+            policy.connection, subprotocol, heartbeat_offer=(policy.heartbeat_ms, policy.heartbeat_ms)
+        )
+        self._liveness = Liveness(services, self._link)
+        self._sender = Sender(services, self._link, self._renew)
+        self._subscriber = Subscriber(services, self._link, self._protocol, replays)
+
+    async def run(self) -> None:
+        self._liveness.await_connect()
+        try:
+            while True:
+                message = await self._transport.receive()
+                data = message.encode() if isinstance(message, str) else message
+                await self._perform_all(self._decoder.feed(data))
+                await self._perform_all(self._decoder.end_of_message())
+        except ConnectionEnded:
+            return
+        except StompSyntaxError as error:
+            close_code = CLOSE_TOO_BIG if isinstance(error, FrameTooLargeError) else CLOSE_MALFORMED
+            extra = {"version": SUPPORTED} if isinstance(error, UnsupportedVersionError) else server_frames.NO_HEADERS
+            self._link.end(ChatError(error.code, str(error)), close_code, extra)
+        except _Refuse as refusal:
+            self._link.end(refusal.error)
+        await self._drain()
+
+    def close(self) -> None:
+        self._liveness.stop()
+        if self._protocol.connected:
+            self._sender.stop_typing()
+        self._subscriber.close()
+
+    async def _drain(self) -> None:
+        """The closing handshake is under way: what still comes is not looked at."""
+        try:
+            while True:
+                await self._transport.receive()
+        except ConnectionEnded:
+            return
+
+    async def _perform_all(self, items: list[Frame | HeartBeat]) -> None:
+        for item in items:
+            if isinstance(item, HeartBeat):
+                continue
+            command = self._protocol.receive(item)
+            if command is not None:
+                await self._perform(command)
+
+    async def _perform(self, command: Command) -> None:
+        match command:
+            case Send():
+                await self._sender.send(command)
+            case Subscribe():
+                self._subscriber.subscribe(command)
+            case Unsubscribe():
+                self._subscriber.unsubscribe(command)
+            case Ack():
+                self._subscriber.acknowledge(command)
+            case Nack():
+                self._subscriber.not_acknowledged(command)
+            case Begin() | Abort():
+                self._link.receipt(command.receipt)
+            case Commit():
+                for item in command.items:
+                    await self._perform(item)
+                await self._sender.settle()
+                self._link.receipt(command.receipt)
+            case Connect():
+                self._connect(command)
+            case Disconnect():
+                await self._sender.settle()
+                self._link.receipt(command.receipt)
+                self._transport.close(CLOSE_NORMAL)
+            case Refused():
+                self._refuse(command)
+            case _:
+                assert_never(command)
+
+    def _connect(self, command: Connect) -> None:
+        self._link.version = command.version
+        self._decoder.version = command.version
+        try:
+            token = _bearer(command.authorization or self._handshake_token)
+            principal = self._services.verifier.verify(token, self._services.now())
+        except ChatError as error:
+            raise _Refuse(error) from None
+        self._link.principal = principal
+        self._handshake_token = None
+        heartbeat = self._services.policy.heartbeat_ms
+        self._link.write(server_frames.connected(command.version, (heartbeat, heartbeat)))
+        self._liveness.connected(command.heartbeat)
+        self._liveness.expires_at(principal.expires_at)
+
+    def _renew(self, token: str) -> None:
+        """A newer token of the same user. Raises `ChatError`."""
+        principal = self._services.verifier.verify(token, self._services.now())
+        if principal.user_id != self._link.principal.user_id:
+            raise ChatError(ErrorCode.UNAUTHORIZED, "The access token is another user's")
+        self._link.principal = principal
+        self._liveness.expires_at(principal.expires_at)
+
+    def _refuse(self, refused: Refused) -> None:
+        error = ChatError(refused.code, refused.message)
+        if refused.destination is not None:
+            self._link.refuse_send(error, refused.destination, refused.receipt)
+        else:
+            self._link.error(error, subscription=refused.subscription, receipt_id=refused.receipt)
+
+
+class _Refuse(Exception):  # noqa: N818  # ends the session in its own way, never leaves this module
+    """CONNECT was refused."""
+
+    def __init__(self, error: ChatError) -> None:
+        super().__init__(error.message)
+        self.error = error
+
+
+def _bearer(authorization: str | None) -> str:
+    if authorization is None or not authorization[: len(_BEARER)].lower() == _BEARER:
+        raise ChatError(ErrorCode.UNAUTHORIZED, "A bearer token is needed")
+    return authorization[len(_BEARER) :].strip()

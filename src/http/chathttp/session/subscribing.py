@@ -1,0 +1,245 @@
+"""What a client's SUBSCRIBE, UNSUBSCRIBE, ACK and NACK frames do."""
+
+from uuid import UUID
+
+import trio
+
+from actors.conversation.messages import Attach, Detach, MarkDelivered
+from actors.conversation.subscription import Topic
+from actors.runtime.reply import Reply
+from actors.users.messages import Listen, Unlisten
+from chatcore.errors import ChatError, not_found
+from chathttp.edge.transport import ConnectionEnded
+from chathttp.session.destinations import ERRORS, NOTIFICATIONS, parse_topic
+from chathttp.session.formats import MessageFormat
+from chathttp.session.link import Link
+from chathttp.session.replay import From, Replay, Start
+from chathttp.session.services import SessionServices
+from chathttp.session.subscriptions import NotificationListener, TopicSubscription
+from chathttp.stomp.acks import AckMode, UnackedDeliveries
+from chathttp.stomp.commands import Ack, Nack, Subscribe, Unsubscribe
+from chathttp.stomp.session_state import StompServerProtocol
+
+
+class Subscriber:
+    """The subscriptions of one connection. Implements `SubscriptionOwner`."""
+
+    def __init__(
+        self, services: SessionServices, link: Link, protocol: StompServerProtocol, replays: trio.Nursery
+    ) -> None:
+        self._services = services
+        self._link = link
+        self._protocol = protocol
+        self._replays = replays
+        self._topics: dict[str, TopicSubscription] = {}
+        self._listeners: dict[str, NotificationListener] = {}
+        self._watched: dict[UUID, int] = {}
+        self._late: dict[UUID, int] = {}
+        link.transport.on_drained = self._drained
+
+    def subscribe(self, command: Subscribe) -> None:
+        """RECEIPT once it is in force; a refusal is an ERROR that names the subscription, and frees its id."""
+        try:
+            self._subscribe(command)
+        except ChatError as error:
+            self._refuse(command, error)
+
+    def unsubscribe(self, command: Unsubscribe) -> None:
+        self._link.error_queues.pop(command.id, None)
+        listener = self._listeners.pop(command.id, None)
+        if listener is not None:
+            self._unlisten(listener)
+        subscription = self._topics.pop(command.id, None)
+        if subscription is not None:
+            self._forget(subscription)
+        self._link.receipt(command.receipt)
+
+    def acknowledge(self, command: Ack) -> None:
+        """The receipt comes once the delivered mark is stored; an id that nothing has open moves nothing."""
+        moved = self._acknowledged(command)
+        if moved is None:
+            self._link.receipt(command.receipt)
+            return
+        subscription, seq = moved
+        durable = command.receipt is not None
+
+        def answered(answer: ChatError | None) -> None:
+            if answer is None:
+                self._link.receipt(command.receipt)
+            elif durable:
+                self._link.error(answer, receipt_id=command.receipt)
+
+        reply = Reply[None].to(answered)
+        try:
+            self._services.conversations.ref(subscription.conversation_id).tell(
+                MarkDelivered(subscription.user_id, seq, reply, durable)
+            )
+        except ChatError as error:
+            reply.fail(error)
+
+    def not_acknowledged(self, command: Nack) -> None:
+        """Moves nothing: the delivery stays open and comes again after a reconnect."""
+        self._link.receipt(command.receipt)
+
+    def close(self) -> None:
+        """The connection has ended: nothing is delivered any more."""
+        for listener in self._listeners.values():
+            self._unlisten(listener)
+        for subscription in self._topics.values():
+            self._forget(subscription)
+        self._listeners.clear()
+        self._topics.clear()
+        self._link.error_queues.clear()
+
+    def ended(self, subscription: TopicSubscription) -> None:
+        """The conversation has ended it: the client is told by a notification, not by a frame."""
+        if self._topics.get(subscription.id) is subscription:
+            del self._topics[subscription.id]
+            self._protocol.end_subscription(subscription.id)
+            self._unwatch(subscription)
+
+    def delivered_late(self, conversation_id: UUID, seq: int) -> None:
+        self._late[conversation_id] = max(seq, self._late.get(conversation_id, 0))
+
+    def _subscribe(self, command: Subscribe) -> None:
+        frame_format = MessageFormat(command.id, command.destination, self._link.version, command.ack)
+        if command.destination == ERRORS:
+            self._link.error_queues[command.id] = frame_format
+            self._link.receipt(command.receipt)
+            return
+        if command.destination == NOTIFICATIONS:
+            listener = NotificationListener(
+                self._link.transport, frame_format, self._link.principal.user_id, self._watched.__contains__
+            )
+            self._services.users.tell(Listen(listener))
+            self._listeners[command.id] = listener
+            self._link.receipt(command.receipt)
+            return
+        topic = parse_topic(command.destination)
+        if topic is None:
+            raise not_found("Destination")
+        subscription = TopicSubscription(
+            self,
+            self._link.transport,
+            command.id,
+            topic.conversation_id,
+            topic.topic,
+            frame_format,
+            self._link.principal.user_id,
+        )
+        start = _start(command) if topic.topic is Topic.MESSAGES else None
+        if start is None:
+            self._attach(command, subscription)
+        else:
+            self._watch(subscription)
+            self._replays.start_soon(self._replay, command, subscription, start)
+
+    def _attach(self, command: Subscribe, subscription: TopicSubscription) -> None:
+        """From now on: the receipt is written in the conversation's task, before it delivers anything else."""
+
+        def answered(answer: bool | ChatError) -> None:
+            if isinstance(answer, ChatError):
+                self._drop(subscription, command, answer)
+            else:
+                self._link.receipt(command.receipt)
+
+        reply = Reply[bool].to(answered, trio.current_time() + self._services.policy.ask_timeout)
+        self._services.conversations.ref(subscription.conversation_id).tell(Attach(subscription, reply))
+        self._watch(subscription)
+
+    async def _replay(self, command: Subscribe, subscription: TopicSubscription, start: Start) -> None:
+        replay = Replay(self._services, self._link.transport, subscription, start)
+        try:
+            position = await replay.admit()
+            if subscription.closed:
+                return
+            if command.ack is not AckMode.AUTO:
+                seq = position.mark.delivered_seq if start.after is not From.SEQ else start.number
+                subscription.unacked = UnackedDeliveries(command.ack, seq)
+                subscription.counts_as_delivered = False
+        except ChatError as error:
+            self._drop(subscription, command, error)
+            return
+        self._link.receipt(command.receipt)
+        try:
+            await replay.run(position)
+        except ChatError:
+            subscription.end()
+        except ConnectionEnded:
+            return
+
+    def _acknowledged(self, command: Ack) -> tuple[TopicSubscription, int] | None:
+        if command.subscription_id is None:
+            candidates = list(self._topics.values())
+        else:
+            named = self._topics.get(command.subscription_id)
+            candidates = [] if named is None else [named]
+        for subscription in candidates:
+            if subscription.unacked is not None:
+                seq = subscription.unacked.ack(command.ack_id)
+                if seq is not None:
+                    return subscription, seq
+        return None
+
+    def _drop(self, subscription: TopicSubscription, command: Subscribe, error: ChatError) -> None:
+        """The conversation refused it; nothing is said if the client has left it meanwhile."""
+        if self._topics.get(subscription.id) is subscription:
+            del self._topics[subscription.id]
+            self._forget(subscription)
+            self._refuse(command, error)
+
+    def _refuse(self, command: Subscribe, error: ChatError) -> None:
+        self._protocol.end_subscription(command.id)
+        self._link.error(error, subscription=command.id, receipt_id=command.receipt)
+
+    def _watch(self, subscription: TopicSubscription) -> None:
+        self._topics[subscription.id] = subscription
+        if subscription.topic is Topic.MESSAGES:
+            self._watched[subscription.conversation_id] = self._watched.get(subscription.conversation_id, 0) + 1
+
+    def _unwatch(self, subscription: TopicSubscription) -> None:
+        if subscription.topic is Topic.MESSAGES:
+            left = self._watched.get(subscription.conversation_id, 0) - 1
+            if left > 0:
+                self._watched[subscription.conversation_id] = left
+            else:
+                self._watched.pop(subscription.conversation_id, None)
+
+    def _forget(self, subscription: TopicSubscription) -> None:
+        if subscription.closed:
+            return
+        subscription.closed = True
+        self._unwatch(subscription)
+        conversation = self._services.conversations.live(subscription.conversation_id)
+        if conversation is not None:
+            try:
+                conversation.tell(Detach(subscription))
+            except ChatError:
+                return
+
+    def _unlisten(self, listener: NotificationListener) -> None:
+        listener.closed = True
+        try:
+            self._services.users.tell(Unlisten(listener))
+        except ChatError:
+            return
+
+    def _drained(self) -> None:
+        late, self._late = self._late, {}
+        user_id = self._link.principal.user_id
+        for conversation_id, seq in late.items():
+            conversation = self._services.conversations.live(conversation_id)
+            if conversation is not None:
+                try:
+                    conversation.tell(MarkDelivered(user_id, seq, Reply[None].discard(), durable=False))
+                except ChatError:
+                    continue
+
+
+def _start(command: Subscribe) -> Start | None:
+    """Where a replay begins; None for a subscription from now on. With both headers `last-rev` wins."""
+    if command.last_rev is not None:
+        return Start(From.REV, command.last_rev)
+    if command.last_seq is not None:
+        return Start(From.SEQ, command.last_seq)
+    return None if command.ack is AckMode.AUTO else Start(From.DELIVERED)
