@@ -18,6 +18,13 @@ def test_one_user_does_not_hold_up_another() -> None:
     assert limiter.take("b", 0.0) is None
 
 
+def test_a_bucket_that_is_given_back_is_full() -> None:
+    limiter = RateLimiter[str](rate=1.0, burst=2)
+    assert [limiter.take("a", 0.0) for _ in range(2)] == [None, None]
+    limiter.give_back("a")
+    assert [limiter.take("a", 0.0) for _ in range(2)] == [None, None]
+
+
 def test_idle_buckets_are_forgotten_and_the_number_is_bounded() -> None:
     limiter = RateLimiter[int](rate=1.0, burst=10, capacity=100)
     for user in range(1000):

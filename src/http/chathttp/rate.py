@@ -46,6 +46,10 @@ class RateLimiter(Generic[_K]):
             return None
         return (1.0 - bucket.tokens) / self._rate
 
+    def give_back(self, key: _K) -> None:
+        """The key's bucket is full again."""
+        self._buckets.pop(key, None)
+
     def _forget_idle(self, now: float) -> None:
         full_after = self._burst / self._rate
         while self._buckets:
