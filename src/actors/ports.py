@@ -74,7 +74,7 @@ class MessageHistory(Protocol):
         ...
 
     async def event_floor(self, conversation_id: UUID, *, after_rev: int, upto_rev: int, limit: int) -> int | None:
-        """None if `events` of that range has at most `limit` events, else the `rev` after which the last `limit` come."""
+        """None if that range has at most `limit` events, else the `rev` after which the last `limit` come."""
         ...
 
     async def find(self, message_ids: Collection[UUID], conversation_id: UUID | None = None) -> list[Message]:

@@ -70,10 +70,7 @@ class Replay:
         while not self._subscription.closed:
             try:
                 await self._send_events(position)
-                attached = await self._conversation.ask(
-                    lambda reply: Attach(self._subscription, reply), timeout=self._policy.ask_timeout
-                )
-                if attached:
+                if await self._conversation.ask(self._make_attach, timeout=self._policy.ask_timeout):
                     return
                 position = await self._ask_position()
             except ChatError as error:
@@ -90,9 +87,14 @@ class Replay:
             case From.DELIVERED:
                 return False
 
+    def _make_attach(self, reply: Reply[bool]) -> Attach:
+        return Attach(self._subscription, reply)
+
+    def _make_join(self, reply: Reply[Position]) -> Join:
+        return Join(self._subscription.user_id, reply)
+
     async def _ask_position(self) -> Position:
-        user_id = self._subscription.user_id
-        return await self._conversation.ask(lambda reply: Join(user_id, reply), timeout=self._policy.ask_timeout)
+        return await self._conversation.ask(self._make_join, timeout=self._policy.ask_timeout)
 
     async def _find_start(self, position: Position) -> int | None:
         """Sets where the events begin. The `seq` after which only created messages come first, if it is by `seq`."""

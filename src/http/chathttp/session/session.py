@@ -1,5 +1,6 @@
 """One STOMP connection from CONNECT to its end."""
 
+from collections.abc import Sequence
 from typing import assert_never
 from urllib.parse import parse_qs
 
@@ -112,7 +113,7 @@ class _Session:
         except ConnectionEnded:
             return
 
-    async def _perform_all(self, items: list[Frame | HeartBeat]) -> None:
+    async def _perform_all(self, items: Sequence[Frame | HeartBeat]) -> None:
         for item in items:
             if isinstance(item, HeartBeat):
                 continue
