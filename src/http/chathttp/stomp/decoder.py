@@ -16,7 +16,6 @@ _LF_CR_NUL = b"\n\r\0"
 _COMMAND_LINES = {line: command for command in COMMANDS for line in (command.encode(), command.encode() + b"\r")}
 _MAX_COMMAND_LINE = max(map(len, _COMMAND_LINES))
 _EOLS = re.compile(rb"(?:\r?\n)+")
-_STARTS_FRAME = re.compile(rb"(?:\r?\n)*(?:" + b"|".join(command.encode() for command in sorted(COMMANDS)) + rb")\r?\n")
 _MAX_LENGTH_DIGITS = 18
 
 
@@ -56,11 +55,13 @@ class Decoder:
        open the next message, it was this frame's (a client that cuts just before it) and is dropped.
     3. SEND, MESSAGE or ERROR without `content-length`: complete if the body is a whole JSON object or array,
        since no proper prefix of one is one (again, a late NUL is dropped). Otherwise it stays open, and
-       the next message tells: if that begins with a command's line or is nothing but a heart-beat, the open
-       frame had ended; if not, it goes on. A body in JSON cannot contain a command's line, for a raw line end
-       stands in no JSON string and no JSON token is a command.
+       the next message tells: if that begins with a command's line the open frame had ended, if not, it goes
+       on. A body in JSON cannot contain a command's line, for a raw line end stands in no JSON string and no JSON
+       token is a command. Any other text without a length has to wait for that next frame, and a heart-beat
+       in between becomes part of it.
 
-    Memory: at most `max_frame_bytes` are kept between calls. After an error every call raises it again.
+    Memory: at most `max_frame_bytes` and a command's name are kept between calls. After an error every
+    call raises it again.
     """
 
     __slots__ = (
@@ -274,8 +275,6 @@ class Decoder:
         if self._open_ended:
             self._open_ended = False
             probe, self._probe = self._probe, b""
-            if probe and not probe.strip(b"\r\n"):
-                return [self._finish_pending()]
             self._decode(probe, [])
         if self._length is not None:
             whole = len(self._pending) == self._length
@@ -299,16 +298,13 @@ class Decoder:
     def _resume(self, data: bytes, items: list[Frame | HeartBeat]) -> None:
         """`feed` at the start of a message that follows an open frame (rule 3 of the class)."""
         probe = self._probe + data
-        start = len(probe) - len(probe.lstrip(b"\r\n"))
-        line = probe[start : start + _MAX_COMMAND_LINE + 1]
-        if b"\n" not in line and _begins_command(line):
-            if self._used + len(self._pending) + len(probe) > self._limits.max_frame_bytes:
-                raise self._frame_too_long()
+        if b"\n" not in probe and _begins_command(probe):
             self._probe = probe
             return
         self._open_ended = False
         self._probe = b""
-        if _STARTS_FRAME.match(probe):
+        line, line_end, _ = probe.partition(b"\n")
+        if line_end and line in _COMMAND_LINES:
             items.append(self._finish_pending())
         self._decode(probe, items)
 

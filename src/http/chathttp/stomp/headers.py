@@ -48,6 +48,19 @@ def header_line(name: str, value: str, version: Version) -> str:
     return f"{name}:{escape_value(value, version)}\n"
 
 
+def echoed(text: str, version: Version) -> str:
+    """`escape_value` without what the version cannot express; never raises.
+
+    For what a client sent before the versions were agreed on, when it was read by other rules.
+    """
+    try:
+        return escape_value(text, version)
+    except ValueError:
+        escapable = _ESCAPES[version]
+        kept = "".join(character for character in text if character not in "\0\r\n" or character in escapable)
+        return escape_value(kept.strip(" \t"), version)
+
+
 def plain_header_line(name: str, value: str) -> str:
     """`header_line` for CONNECT and CONNECTED, which escape nothing in any version."""
     if not name or ":" in name or _UNESCAPABLE.search(name) or _UNESCAPABLE.search(value):

@@ -1,4 +1,7 @@
-"""The frames a server sends, encoded straight to octets."""
+"""The frames a server sends, encoded straight to octets.
+
+Header names are the server's own words and need no escape; values may be a client's (see `echoed`).
+"""
 
 import json
 from collections.abc import Mapping
@@ -6,7 +9,7 @@ from collections.abc import Mapping
 from chatcore.errors import ErrorCode
 from chathttp.stomp.acks import AckMode, make_ack_id
 from chathttp.stomp.frame import Version
-from chathttp.stomp.headers import escape_value, header_line, plain_header_line
+from chathttp.stomp.headers import echoed, plain_header_line
 from chathttp.stomp.heartbeat import SERVER_OFFER
 
 NO_HEADERS: Mapping[str, str] = {}
@@ -28,7 +31,7 @@ def connected(
 
 def receipt(receipt_id: str, version: Version, extra: Mapping[str, str] = NO_HEADERS) -> bytes:
     """RECEIPT; `extra` is for `message-id` and `seq` of a committed message."""
-    return f"RECEIPT\n{header_line('receipt-id', receipt_id, version)}{_lines(extra, version)}\n\0".encode()
+    return f"RECEIPT\nreceipt-id:{echoed(receipt_id, version)}\n{_lines(extra, version)}\n\0".encode()
 
 
 def error_body(code: ErrorCode, message: str, details: Mapping[str, str] | None = None) -> bytes:
@@ -64,7 +67,7 @@ def error(
 
 
 def _lines(headers: Mapping[str, str], version: Version) -> str:
-    return "".join([header_line(name, value, version) for name, value in headers.items()])
+    return "".join([f"{name}:{echoed(value, version)}\n" for name, value in headers.items()])
 
 
 class MessageTemplate:
@@ -77,11 +80,13 @@ class MessageTemplate:
     __slots__ = ("_ack_subscription", "_head", "_tail", "_version")
 
     def __init__(self, subscription: str, destination: str, version: Version, ack_mode: AckMode) -> None:
-        head = header_line("subscription", subscription, version) + header_line("destination", destination, version)
-        self._head = f"MESSAGE\n{head}content-type:application/json\n"
+        id_ = echoed(subscription, version)
+        self._head = (
+            f"MESSAGE\nsubscription:{id_}\ndestination:{echoed(destination, version)}\ncontent-type:application/json\n"
+        )
         self._version = version
         has_ack = version is Version.V12 and ack_mode is not AckMode.AUTO
-        self._ack_subscription = escape_value(subscription, version) if has_ack else None
+        self._ack_subscription = id_ if has_ack else None
 
     def encode(
         self, event: str, message_id: str, seq: int, rev: int, body: bytes, extra: Mapping[str, str] = NO_HEADERS

@@ -134,8 +134,6 @@ class StompServerProtocol:
             case "ACK":
                 return self._hold(frame, Ack(*self._acknowledged(frame), receipt))
             case "NACK":
-                if self._version is Version.V10:
-                    raise StompSyntaxError("STOMP 1.0 has no NACK")
                 return self._hold(frame, Nack(*self._acknowledged(frame), receipt))
             case "BEGIN":
                 self._transactions.begin(self._id(frame, "transaction"))
