@@ -129,7 +129,10 @@ class ConversationStore(Protocol):
     async def change_details(
         self, conversation_id: UUID, by: UUID, *, name: str | None, avatar_url: str | None
     ) -> Roster:
-        """None leaves a field as it is, "" clears it. Errors: `NOT_FOUND`, `FORBIDDEN`, `CONFLICT` (DIRECT)."""
+        """None leaves a field as it is, "" clears it; any member may.
+
+        Errors: `NOT_FOUND`, `FORBIDDEN` (not a member), `CONFLICT` (DIRECT).
+        """
         ...
 
     async def save_marks(self, conversation_id: UUID, marks: Sequence[Mark]) -> None:

@@ -1,0 +1,36 @@
+"""In-memory twins of the storage ports, for tests."""
+
+from collections.abc import Callable
+from datetime import datetime
+
+from actors.adapters.memory.conversations import MemoryConversationStore
+from actors.adapters.memory.faults import Faults
+from actors.adapters.memory.messages import MemoryMessageHistory, MemoryMessageLog
+from actors.adapters.memory.state import ChatState, Room
+from actors.adapters.memory.users import MemoryUserDirectory
+
+__all__ = [
+    "ChatState",
+    "Faults",
+    "MemoryChat",
+    "MemoryConversationStore",
+    "MemoryMessageHistory",
+    "MemoryMessageLog",
+    "MemoryUserDirectory",
+    "Room",
+]
+
+
+class MemoryChat:
+    """The four ports over one state. Several of them may share a `state`, as nodes share a database."""
+
+    def __init__(self, now: Callable[[], datetime] | None = None, state: ChatState | None = None) -> None:
+        self.state = state or ChatState(now)
+        self.log = MemoryMessageLog(self.state)
+        self.history = MemoryMessageHistory(self.state)
+        self.conversations = MemoryConversationStore(self.state)
+        self.users = MemoryUserDirectory(self.state)
+
+    @property
+    def faults(self) -> Faults:
+        return self.state.faults

@@ -1,0 +1,147 @@
+"""In-memory twins of the two ports for messages."""
+
+from collections.abc import Collection, Sequence
+from uuid import UUID
+
+import attrs
+
+from actors.adapters.memory.state import ChatState, Room
+from actors.adapters.rules import check_body, check_delete, check_edit
+from chatcore.errors import ChatError, forbidden, invalid, not_found
+from chatcore.model import Appended, Event, EventKind, Message, NewMessage
+
+
+class MemoryMessageLog:
+    """`MessageLog` over a `ChatState`."""
+
+    def __init__(self, state: ChatState) -> None:
+        self._state = state
+
+    async def append(self, messages: Sequence[NewMessage]) -> list[Appended | ChatError]:
+        await self._state.faults.before("append")
+        here = {message.id for message in messages}
+        outcomes = [self._append(message, here) for message in messages]
+        self._state.faults.after("append")
+        return outcomes
+
+    async def edit(self, conversation_id: UUID, message_id: UUID, editor_id: UUID, text: str) -> Event:
+        await self._state.faults.before("edit")
+        check_body(text)
+        room = self._state.room(conversation_id)
+        old = check_edit(_message(room, message_id), editor_id, member=editor_id in room.participants)
+        now = self._state.now()
+        changed = attrs.evolve(old, text=text, edited_at=now, rev=room.change(now))
+        room.put(changed)
+        self._state.faults.after("edit")
+        return Event(EventKind.UPDATED, changed.rev, self._state.present(changed))
+
+    async def delete(self, conversation_id: UUID, message_id: UUID, user_id: UUID, *, moderator: bool) -> Event | None:
+        await self._state.faults.before("delete")
+        room = self._state.room(conversation_id)
+        member = user_id in room.participants
+        old = check_delete(_message(room, message_id), user_id, member=member, moderator=moderator)
+        if old.deleted_at is not None:
+            return None
+        now = self._state.now()
+        changed = attrs.evolve(old, text="", deleted_at=now, rev=room.change(now))
+        room.put(changed)
+        self._state.faults.after("delete")
+        return Event(EventKind.DELETED, changed.rev, self._state.present(changed))
+
+    def _append(self, new: NewMessage, here: Collection[UUID]) -> Appended | ChatError:
+        try:
+            check_body(new.text, new.client_message_id)
+        except ChatError as refusal:
+            return refusal
+        room = self._state.rooms.get(new.conversation_id)
+        if room is None:
+            return not_found("The conversation")
+        if new.sender_id not in room.participants:
+            return forbidden()
+        if new.client_message_id is not None:
+            seq = room.seq_of_client.get((new.sender_id, new.client_message_id))
+            if seq is not None:
+                first = room.messages[seq]
+                return Appended(first.id, first.seq, first.rev, first.created_at, was_new=False)
+        if new.reply_to is not None and (new.reply_to not in room.seq_of or new.reply_to in here):
+            return invalid("replyTo", "is no message of this conversation")
+        return self._store(room, new)
+
+    def _store(self, room: Room, new: NewMessage) -> Appended:
+        now = max(self._state.now(), room.active_at)
+        room.last_seq += 1
+        room.active_at = now
+        rev = room.change(now)
+        name = self._state.users[new.sender_id].name
+        message = Message(
+            id=new.id,
+            conversation_id=room.id,
+            seq=room.last_seq,
+            rev=rev,
+            created_rev=rev,
+            sender_id=new.sender_id,
+            sender_name=name,
+            text=new.text,
+            created_at=now,
+            client_message_id=new.client_message_id,
+            reply_to=new.reply_to,
+        )
+        room.put(message)
+        room.raise_marks(new.sender_id, message.seq, message.seq)
+        return Appended(message.id, message.seq, rev, now, was_new=True)
+
+
+class MemoryMessageHistory:
+    """`MessageHistory` over a `ChatState`."""
+
+    def __init__(self, state: ChatState) -> None:
+        self._state = state
+
+    async def newest(self, conversation_id: UUID, *, before_seq: int, limit: int) -> list[Message]:
+        found = [each for each in await self._all("newest", conversation_id) if each.seq < before_seq]
+        return found[::-1][:limit]
+
+    async def oldest(self, conversation_id: UUID, *, after_seq: int, limit: int) -> list[Message]:
+        return [each for each in await self._all("oldest", conversation_id) if each.seq > after_seq][:limit]
+
+    async def changed(self, conversation_id: UUID, *, after_rev: int, limit: int) -> list[Message]:
+        found = [each for each in await self._all("changed", conversation_id) if each.rev > after_rev]
+        return sorted(found, key=lambda each: each.rev)[:limit]
+
+    async def events(self, conversation_id: UUID, *, after_rev: int, upto_rev: int, limit: int) -> list[Event]:
+        found = _events(await self._all("events", conversation_id), after_rev, upto_rev)
+        return found[:limit]
+
+    async def event_floor(self, conversation_id: UUID, *, after_rev: int, upto_rev: int, limit: int) -> int | None:
+        found = _events(await self._all("event_floor", conversation_id), after_rev, upto_rev)
+        return found[-limit - 1].rev if len(found) > limit else None
+
+    async def find(self, message_ids: Collection[UUID], conversation_id: UUID | None = None) -> list[Message]:
+        await self._state.faults.before("find")
+        wanted = set(message_ids)
+        return [
+            self._state.present(room.messages[room.seq_of[each]])
+            for room in self._state.rooms.values()
+            if conversation_id in (None, room.id)
+            for each in wanted & room.seq_of.keys()
+        ]
+
+    async def _all(self, method: str, conversation_id: UUID) -> list[Message]:
+        """In the order of seq."""
+        await self._state.faults.before(method)
+        room = self._state.rooms.get(conversation_id)
+        return [] if room is None else [self._state.present(room.messages[seq]) for seq in sorted(room.messages)]
+
+
+def _message(room: Room, message_id: UUID) -> Message | None:
+    seq = room.seq_of.get(message_id)
+    return None if seq is None else room.messages[seq]
+
+
+def _events(messages: list[Message], after_rev: int, upto_rev: int) -> list[Event]:
+    found = [Event(EventKind.CREATED, each.created_rev, each) for each in messages]
+    for each in messages:
+        if each.rev > each.created_rev:
+            kind = EventKind.UPDATED if each.deleted_at is None else EventKind.DELETED
+            found.append(Event(kind, each.rev, each))
+    return sorted((each for each in found if after_rev < each.rev <= upto_rev), key=lambda each: each.rev)

@@ -1,0 +1,100 @@
+"""What the four in-memory twins share."""
+
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from uuid import UUID
+
+import attrs
+
+from actors.adapters.memory.faults import Faults
+from chatcore.errors import not_found
+from chatcore.model import Conversation, ConversationType, Message, Participant, User
+
+
+@attrs.define(eq=False)
+class Room:
+    """A conversation's row with its participants and messages. `messages` is by seq, tombstones included."""
+
+    id: UUID
+    type: ConversationType
+    name: str | None
+    avatar_url: str | None
+    created_at: datetime
+    active_at: datetime
+    updated_at: datetime
+    first_seq: int = 1
+    last_seq: int = 0
+    rev: int = 0
+    pair: tuple[UUID, UUID] | None = None
+    participants: dict[UUID, Participant] = attrs.field(factory=dict[UUID, Participant])
+    messages: dict[int, Message] = attrs.field(factory=dict[int, Message])
+    seq_of: dict[UUID, int] = attrs.field(factory=dict[UUID, int])
+    seq_of_client: dict[tuple[UUID, str], int] = attrs.field(factory=dict[tuple[UUID, str], int])
+
+    def change(self, now: datetime) -> int:
+        """The rev of a change made now."""
+        self.rev += 1
+        self.updated_at = max(self.updated_at, now)
+        return self.rev
+
+    def put(self, message: Message) -> None:
+        self.messages[message.seq] = message
+        self.seq_of[message.id] = message.seq
+        if message.client_message_id is not None:
+            self.seq_of_client[message.sender_id, message.client_message_id] = message.seq
+
+    def raise_marks(self, user_id: UUID, read_seq: int, delivered_seq: int) -> None:
+        """Merge by maximum, at most `last_seq`; nothing for who is no member."""
+        if (old := self.participants.get(user_id)) is not None:
+            read = max(old.last_read_seq, min(read_seq, self.last_seq))
+            delivered = max(old.last_delivered_seq, min(delivered_seq, self.last_seq), read)
+            self.participants[user_id] = attrs.evolve(old, last_read_seq=read, last_delivered_seq=delivered)
+
+    def forget_before(self, seq: int) -> None:
+        """As retention does: delete the messages below `seq`."""
+        for old in range(self.first_seq, min(seq, self.last_seq + 1)):
+            gone = self.messages.pop(old)
+            del self.seq_of[gone.id]
+            if gone.client_message_id is not None:
+                del self.seq_of_client[gone.sender_id, gone.client_message_id]
+            self.first_seq = old + 1
+
+
+class ChatState:
+    """Users and conversations in memory, for one Trio run. `now` gives aware UTC times."""
+
+    def __init__(self, now: Callable[[], datetime] | None = None) -> None:
+        self.now = now or (lambda: datetime.now(UTC))
+        self.users: dict[UUID, User] = {}
+        self.rooms: dict[UUID, Room] = {}
+        self.faults = Faults()
+
+    def room(self, conversation_id: UUID) -> Room:
+        """Errors: `NOT_FOUND`."""
+        if (room := self.rooms.get(conversation_id)) is None:
+            raise not_found("The conversation")
+        return room
+
+    def present(self, message: Message) -> Message:
+        """The message with its sender's present name."""
+        return attrs.evolve(message, sender_name=self.users[message.sender_id].name)
+
+    def conversation(self, room: Room) -> Conversation:
+        last = room.messages.get(room.last_seq)
+        members = sorted(room.participants.values(), key=lambda each: (each.joined_at, each.user_id))
+        return Conversation(
+            room.id,
+            room.type,
+            room.name,
+            room.avatar_url,
+            tuple(attrs.evolve(each, name=self.users[each.user_id].name) for each in members),
+            room.first_seq,
+            room.last_seq,
+            room.rev,
+            None if last is None else self.present(last),
+            room.created_at,
+            room.updated_at,
+        )
+
+    def rooms_of(self, user_id: UUID) -> Iterator[Room]:
+        return (room for room in self.rooms.values() if user_id in room.participants)

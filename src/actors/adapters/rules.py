@@ -1,0 +1,102 @@
+"""Who may change what: the same decisions for every adapter, made while the conversation's row is locked."""
+
+from collections.abc import Iterable
+from uuid import UUID
+
+from chatcore.errors import ChatError, ErrorCode, forbidden, invalid, not_found
+from chatcore.model import ConversationType, Message, Participant, Role
+from chatcore.validation import MAX_TEXT, check_client_message_id, check_storable
+
+_NOT_A_MANAGER = "Only an owner or an admin may do this"
+
+
+def check_body(text: str, client_message_id: str | None = None) -> None:
+    """`VALIDATION_ERROR` for what the messages table refuses."""
+    if len(text) > MAX_TEXT:
+        raise invalid("text", f"must have at most {MAX_TEXT} characters")
+    check_storable("text", text)
+    check_client_message_id(client_message_id)
+
+
+def check_edit(message: Message | None, editor_id: UUID, *, member: bool) -> Message:
+    """The message to edit. Errors: `NOT_FOUND`, `FORBIDDEN` (not a member, not the sender), `CONFLICT` (deleted)."""
+    message = check_delete(message, editor_id, member=member, moderator=False)
+    if message.deleted_at is not None:
+        raise ChatError(ErrorCode.CONFLICT, "The message is deleted")
+    return message
+
+
+def check_delete(message: Message | None, user_id: UUID, *, member: bool, moderator: bool) -> Message:
+    """The message to delete. Errors: `NOT_FOUND`, `FORBIDDEN`; a moderator is never forbidden."""
+    if message is None:
+        raise not_found("The message")
+    if not moderator:
+        if not member:
+            raise forbidden()
+        if message.sender_id != user_id:
+            raise forbidden("You are not the sender of this message")
+    return message
+
+
+def check_add(type_: ConversationType, by: Participant | None) -> None:
+    """Errors: `FORBIDDEN` (a stranger, or no owner or admin), `CONFLICT` (DIRECT)."""
+    if by is None:
+        raise forbidden()
+    if type_ is ConversationType.DIRECT:
+        raise ChatError(ErrorCode.CONFLICT, "The members of a direct conversation are fixed")
+    if not by.role.manages_members:
+        raise forbidden(_NOT_A_MANAGER)
+
+
+def check_size(members: int, max_members: int) -> None:
+    """`CONFLICT` when a conversation would have more than `max_members`."""
+    if members > max_members:
+        raise ChatError(ErrorCode.CONFLICT, f"A group has at most {max_members} members")
+
+
+def check_remove(type_: ConversationType, by: Participant | None, user: Participant | None) -> Participant:
+    """Who is removed. Anyone may leave; an owner is removed by nobody else.
+
+    Errors: `FORBIDDEN`, `CONFLICT` (DIRECT), `NOT_FOUND` (no member).
+    """
+    if by is None:
+        raise forbidden()
+    if type_ is ConversationType.DIRECT:
+        raise ChatError(ErrorCode.CONFLICT, "The members of a direct conversation are fixed")
+    if user is None or by.user_id != user.user_id:
+        if not by.role.manages_members:
+            raise forbidden(_NOT_A_MANAGER)
+        if user is None:
+            raise not_found("The participant")
+        if user.role is Role.OWNER:
+            raise forbidden("An owner cannot be removed")
+    return user
+
+
+def heir(remaining: Iterable[Participant]) -> Participant | None:
+    """Who owns a group that its owner leaves: the longest-standing admin, else member."""
+    return min(remaining, key=lambda each: (each.role is not Role.ADMIN, each.joined_at, each.user_id), default=None)
+
+
+def check_details(type_: ConversationType, by: Participant | None, *texts: str | None) -> None:
+    """Any member may change a group's name and avatar. Errors: `FORBIDDEN` (a stranger), `CONFLICT` (DIRECT)."""
+    for text in texts:
+        if text is not None:
+            check_storable("name", text)
+    if by is None:
+        raise forbidden()
+    if type_ is ConversationType.DIRECT:
+        raise ChatError(ErrorCode.CONFLICT, "A direct conversation has no details of its own")
+
+
+def pair_of(type_: ConversationType, member_ids: set[UUID]) -> tuple[UUID, UUID] | None:
+    """The two users of a DIRECT conversation, the lower id first; None for a GROUP.
+
+    `VALIDATION_ERROR` when a DIRECT conversation would not have exactly two.
+    """
+    if type_ is ConversationType.GROUP:
+        return None
+    if len(member_ids) != 2:
+        raise invalid("participantIds", "must name exactly one other user")
+    low, high = sorted(member_ids)
+    return low, high
