@@ -48,7 +48,7 @@ class Settings:
     )
     port: int = integer(8080, "port of REST, WebSocket and web client; 0 takes any free one", least=0, most=65_535)
     management_port: int = integer(8081, "loopback port of /metrics; 0 takes any free one", least=0, most=65_535)
-    public_url: str = url("what clients call this service; empty: the address it listens on", "https?")
+    public_url: str = url("what clients call this service; empty: the address it listens on", "https", "http")
     trusted_proxies: tuple[Network, ...] = listing(
         _TRUSTED, "networks whose X-Forwarded-For and X-Forwarded-Proto are believed", network
     )
@@ -59,13 +59,13 @@ class Settings:
 
     data_dir: Path = directory(".stackmentor", "where `dev` keeps its data and the embedded PostgreSQL")
     database_url: str = url(
-        "PostgreSQL of `serve`; `dev` uses it in place of the embedded one", "postgres(ql)?", secret=True
+        "PostgreSQL of `serve`; `dev` uses it in place of the embedded one", "postgresql", "postgres", secret=True
     )
     database_pool_size: int = integer(4, "connections for reads; one more writes", most=1000)
     database_connect_timeout: float = number(5.0, "time for one connection to PostgreSQL")
     statement_timeout: float = number(10.0, "time for one statement in PostgreSQL")
     append_batch_limit: int = integer(256, "messages in one merged append", most=10_000)
-    redis_url: str = url("Redis between the nodes; empty: this node is alone", "rediss?|unix", secret=True)
+    redis_url: str = url("Redis between the nodes; empty: this node is alone", "redis", "rediss", "unix", secret=True)
 
     jwt_issuer: str = text(
         "https://identity.stackmentor.local", "`iss` of access tokens", pattern="[!-~]+", shape="printable ASCII"

@@ -83,9 +83,10 @@ def text(default: str, doc: str, *, pattern: str, shape: str, secret: bool = Fal
     return _field(default, doc, str, check, secret=secret)
 
 
-def url(doc: str, scheme: str, *, secret: bool = False) -> str:
-    """A URL whose scheme the pattern ``scheme`` matches, or empty, the default."""
-    return text("", doc, pattern=rf"(({scheme})://[!-~]+)?", shape=f"a URL of {scheme}", secret=secret)
+def url(doc: str, *schemes: str, secret: bool = False) -> str:
+    """A URL of one of ``schemes``, or empty, the default."""
+    pattern = rf"(({'|'.join(schemes)})://[!-~]+)?"
+    return text("", doc, pattern=pattern, shape=f"a URL of {', '.join(schemes)}", secret=secret)
 
 
 def choice(default: _T, doc: str, choices: tuple[_T, ...]) -> _T:

@@ -3,6 +3,7 @@
 import importlib.metadata
 import importlib.util
 import os
+import re
 import shutil
 import subprocess
 import tempfile
@@ -86,7 +87,8 @@ def system_directories(root: Path = Path("/")) -> Iterator[Path]:
 
 
 def _version_in_name(directory: Path) -> int:
-    return int("".join(filter(str.isdigit, directory.parent.name)) or 0)
+    number = re.search(r"\d+", directory.parent.name)
+    return int(number.group()) if number else 0
 
 
 def _version(directory: Path) -> int | None:

@@ -24,6 +24,8 @@ START_PATIENCE: Final = 120.0
 """Seconds for a first start, recovery after a crash included."""
 STOP_PATIENCE: Final = 10.0
 """Seconds for a fast shutdown, after which it becomes an immediate one."""
+IMMEDIATE_PATIENCE: Final = 5.0
+"""Seconds for an immediate shutdown, after which the server is killed."""
 RESTART_DELAYS: Final = (0.0, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
 """Seconds before each restart in a row; the last one repeats."""
 STABLE: Final = 60.0
@@ -93,7 +95,7 @@ async def _becomes_ready(cluster: Cluster, process: trio.Process, patience: floa
 
 
 async def _stop(process: trio.Process) -> None:
-    for number, seconds in ((signal.SIGINT, STOP_PATIENCE), (signal.SIGQUIT, 5.0)):
+    for number, seconds in ((signal.SIGINT, STOP_PATIENCE), (signal.SIGQUIT, IMMEDIATE_PATIENCE)):
         process.send_signal(number)
         with trio.move_on_after(seconds):
             await process.wait()
@@ -168,7 +170,11 @@ def start_server(cluster: Cluster) -> subprocess.Popen[bytes]:
 
 def stop_server(process: subprocess.Popen[bytes]) -> None:
     """Stops a server of :func:`start_server`, harder the longer it takes; returns when it is gone."""
-    for number, seconds in ((signal.SIGINT, STOP_PATIENCE), (signal.SIGQUIT, 5.0), (signal.SIGKILL, None)):
+    for number, seconds in (
+        (signal.SIGINT, STOP_PATIENCE),
+        (signal.SIGQUIT, IMMEDIATE_PATIENCE),
+        (signal.SIGKILL, None),
+    ):
         process.send_signal(number)
         with contextlib.suppress(subprocess.TimeoutExpired):
             process.wait(seconds)
