@@ -118,6 +118,7 @@ class Settings:
 
     ask_timeout: float = number(15.0, "time for an actor's answer")
     conversation_mailbox: int = integer(1024, "messages that wait for one conversation")
+    notification_mailbox: int = integer(16_384, "notifications that wait for the node's users; more are dropped")
     max_conversations: int = integer(100_000, "conversations held in memory")
     conversation_idle: float = number(60.0, "time after which an unused conversation leaves memory")
     fanout_slice: int = integer(256, "subscribers served before other tasks run", most=100_000)
