@@ -89,10 +89,21 @@ export function applyFrame(conversation, { rev, truncated, message }) {
         : participant,
     ),
   };
-  if (!conversation.loaded && !conversation.loading) return next;
   if (truncated && conversation.loaded) return unload(next);
-  const { messages, gap } = applyLive(truncated ? [] : conversation.messages, message);
-  return gap ? unload(next) : { ...next, messages };
+  const waiting = waitForPage(next, message, truncated);
+  if (!conversation.loaded) return waiting;
+  const { messages, gap } = applyLive(conversation.messages, message);
+  return gap ? unload(next) : { ...waiting, messages };
+}
+
+/**
+ * A page that is on its way may have been read before this frame's change, and it may bring that very message: what the run has
+ * no place for yet is applied after the page.
+ */
+function waitForPage(conversation, message, truncated) {
+  const { loading, loaded, messages } = conversation;
+  if (!loading || (loaded && message.seq >= (messages[0]?.seq ?? 0))) return conversation;
+  return { ...conversation, loading: { ...loading, frames: truncated ? [message] : [...loading.frames, message] } };
 }
 
 /** Apply an event of the conversation's `.read` topic. */
@@ -103,14 +114,14 @@ export function applyMarks(conversation, { userId, lastReadSeq, lastDeliveredSeq
   return { ...conversation, participants };
 }
 
-/** Note that a page is on its way; live frames are kept from now on, since the page may have been read before them. */
+/** Note that a page is on its way. */
 export function expectPage(conversation, request) {
-  return { ...conversation, loading: request, loadFailed: false };
+  return { ...conversation, loading: { request, frames: [] }, loadFailed: false };
 }
 
 /** A page did not come; the reader may ask again. */
 export function missPage(conversation, request) {
-  return conversation.loading === request ? { ...conversation, loading: null, loadFailed: true } : conversation;
+  return conversation.loading?.request === request ? { ...conversation, loading: null, loadFailed: true } : conversation;
 }
 
 /**
@@ -120,10 +131,16 @@ export function missPage(conversation, request) {
  *   that the oldest message is reached
  */
 export function applyPage(conversation, { request, content, size }) {
-  if (conversation.loading !== request) return conversation;
+  if (conversation.loading?.request !== request) return conversation;
+  let messages = mergeMessages(conversation.messages, content);
+  for (const message of conversation.loading.frames) {
+    const applied = applyLive(messages, message);
+    if (applied.gap) return unload(conversation);
+    messages = applied.messages;
+  }
   return {
     ...conversation,
-    messages: mergeMessages(conversation.messages, content),
+    messages,
     lastSeq: content.reduce((highest, message) => Math.max(highest, message.seq), conversation.lastSeq),
     loaded: true,
     loading: null,
