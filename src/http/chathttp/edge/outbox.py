@@ -197,15 +197,13 @@ class Outbox:
         """Write the queue to its end. Drops the connection when the peer takes nothing for `write_timeout` seconds."""
         try:
             progress = trio.current_time()
-            while self._queue is not None:
-                with trio.move_on_at(progress + self._write_timeout) as scope:
+            while self._queue is not None and self._sock.fileno() >= 0:
+                with trio.move_on_at(progress + self._write_timeout) as scope, suppress(trio.ClosedResourceError):
                     await trio.lowlevel.wait_writable(self._sock)
                 if scope.cancelled_caught:
                     self._reset()
                 elif self._flush():
                     progress = trio.current_time()
-        except (OSError, trio.ClosedResourceError):
-            self.abort()
         except BaseException:
             self.abort()
             raise

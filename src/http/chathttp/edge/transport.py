@@ -45,8 +45,14 @@ class FrameTransport(Protocol):
     """One WebSocket. All but `send` and `receive` never wait and may be called from any task."""
 
     peer: Peer
-    on_drained: Callable[[], None] | None
-    """Called each time everything queued has been written to the socket; it must not raise."""
+
+    @property
+    def on_drained(self) -> Callable[[], None] | None:
+        """Called each time everything queued has been written to the socket; it must not raise."""
+        ...
+
+    @on_drained.setter
+    def on_drained(self, hook: Callable[[], None] | None) -> None: ...
 
     @property
     def last_received(self) -> float:

@@ -1,0 +1,135 @@
+"""The one place that knows hypercorn's inside (0.18, pinned exactly): HTTP/1.1 on a stream of ours.
+
+Differences from its own `TCPServer.run`: the addresses are given, HTTP/2 over clear text is not offered, the head of a
+further request on the connection has a deadline too, and a WebSocket message above the limit ends the connection.
+"""
+
+from collections.abc import Awaitable, Callable
+
+import h11
+import structlog
+import trio
+from hypercorn.app_wrappers import ASGIWrapper
+from hypercorn.config import Config
+from hypercorn.events import Closed, RawData
+from hypercorn.logging import Logger
+from hypercorn.protocol import ProtocolWrapper
+from hypercorn.protocol.h11 import H11Protocol
+from hypercorn.protocol.ws_stream import WSStream
+from hypercorn.trio.task_group import TaskGroup
+from hypercorn.trio.tcp_server import MAX_RECV, TCPServer
+from hypercorn.trio.worker_context import WorkerContext
+from hypercorn.typing import ASGIFramework, ConnectionState
+
+from chathttp.edge.limits import EdgeLimits
+from chathttp.edge.prefixed import PrefixedStream
+from chathttp.edge.transport import Peer
+
+CONNECTION = "stackmentor.connection"
+"""The key in a scope's `state` under which the application finds the `PrefixedStream` of its connection."""
+
+_log: structlog.typing.FilteringBoundLogger = structlog.get_logger(__name__)
+
+
+class _Log(Logger):
+    async def exception(self, message: str, *_args: object, **_kwargs: object) -> None:
+        _log.exception("request failed", cause=message)
+
+
+class HttpServer:
+    """Serves an ASGI application on connections that are handed to it."""
+
+    def __init__(self, app: ASGIFramework, limits: EdgeLimits) -> None:
+        self._app = ASGIWrapper(app)
+        self._head_timeout = limits.request_head_timeout
+        self._context = WorkerContext(None)
+        self._config = config = Config()
+        config.logger_class = _Log
+        config.errorlog = None
+        config.include_server_header = False
+        config.h11_max_incomplete_size = limits.max_request_head_bytes
+        config.keep_alive_timeout = limits.keep_alive_timeout
+        config.websocket_max_message_size = limits.max_frame_bytes
+        config.websocket_ping_interval = limits.ping_interval
+
+    async def serve(self, stream: PrefixedStream, peer: Peer, local: Peer) -> None:
+        """Serve the requests of one connection to its end."""
+        await _Http1Server(self._app, self._config, self._context, stream, peer, local, self._head_timeout).run()
+
+    async def drain(self) -> None:
+        """End idle connections now, and the others with the response they are at."""
+        await self._context.terminated.set()
+
+
+class _Http1Protocol(H11Protocol):
+    async def _check_protocol(self, event: h11.Request) -> None:
+        """HTTP/2 is not offered: a request that asks for it is answered in HTTP/1.1."""
+
+    async def _handle_events(self) -> None:
+        await super()._handle_events()
+        if isinstance(self.stream, WSStream) and self.stream.buffer.length > self.config.websocket_max_message_size:
+            await self.send(Closed())
+
+    @property
+    def in_head(self) -> bool:
+        """Part of a request's head has come, and the rest has not."""
+        connection = self.connection
+        return (
+            isinstance(connection, h11.Connection)
+            and connection.their_state is h11.IDLE
+            and bool(connection.trailing_data[0])
+        )
+
+
+class _Http1Server(TCPServer):
+    def __init__(
+        self,
+        app: ASGIWrapper,
+        config: Config,
+        context: WorkerContext,
+        stream: PrefixedStream,
+        peer: Peer,
+        local: Peer,
+        head_timeout: float,
+    ) -> None:
+        super().__init__(app, config, context, {CONNECTION: stream}, stream)  # pyright: ignore[reportArgumentType]  # declared for TLS only, used with any stream
+        self._peer = (peer.host, peer.port)
+        self._local = (local.host, local.port)
+        self._head_timeout = head_timeout
+
+    async def run(self) -> None:
+        try:
+            async with TaskGroup() as group:
+                self._task_group = group
+                state = ConnectionState(self.state)
+                about = (self.app, self.config, self.context, group, state, False, self._peer, self._local)
+                self.protocol = ProtocolWrapper(*about, self.protocol_send)
+                self.protocol.protocol = http1 = _Http1Protocol(*about, self.protocol_send)
+                await self._in_idle(self._idle_timeout)
+                await self._read_requests(http1)
+        finally:
+            await self._close()
+
+    async def _read_requests(self, http1: _Http1Protocol) -> None:
+        in_head = False
+        while True:
+            try:
+                data = await self.stream.receive_some(MAX_RECV)
+            except (trio.ClosedResourceError, trio.BrokenResourceError):
+                break
+            await self.protocol.handle(RawData(bytes(data)))
+            if not data:
+                break
+            if http1.in_head and not in_head:
+                await self._in_idle(self._await_head)
+            in_head = http1.in_head
+        await self.protocol.handle(Closed())
+
+    async def _in_idle(self, task: Callable[[], Awaitable[None]]) -> None:
+        """Run `task` until the next whole head has come."""
+        await self.idle_task.restart(self._task_group, task)  # pyright: ignore[reportUnknownMemberType]  # bare Callable
+
+    async def _await_head(self) -> None:
+        with trio.move_on_after(self._head_timeout):
+            await self.context.terminated.wait()
+        await self.stream.aclose()

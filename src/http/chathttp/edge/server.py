@@ -1,0 +1,133 @@
+"""The edge: every connection of this node, from the listening sockets to an orderly end."""
+
+import socket
+from collections.abc import Collection, Sequence
+
+import trio
+from hypercorn.typing import ASGIFramework
+
+from chathttp.edge.asgi_websocket import AsgiWebSockets
+from chathttp.edge.connection import ConnectionHandler, OnSession
+from chathttp.edge.hypercorn_seam import HttpServer
+from chathttp.edge.lifespan import Lifespan
+from chathttp.edge.limits import EdgeLimits
+from chathttp.edge.listener import accept_connections
+from chathttp.edge.refusal import ResponseHeaders, standard_headers
+from chathttp.edge.sessions import Sessions
+from chathttp.edge.transport import Peer
+
+SPREAD = 0.8
+"""The part of the drain time over which WebSockets are closed; the rest is for their closing handshakes."""
+
+
+class EdgeServer:
+    """Serves HTTP with `app` and WebSockets on `websocket_path` with `on_session`, on `listeners`, which it closes.
+
+    `run` is a permanent task. Each connection is a child of its own whose crash touches no other. `drain`, from another
+    task, ends `run` in good order; cancelling `run` ends everything at once.
+    """
+
+    def __init__(
+        self,
+        listeners: Sequence[socket.socket],
+        app: ASGIFramework,
+        on_session: OnSession,
+        *,
+        limits: EdgeLimits | None = None,
+        allowed_origins: Collection[str] = (),
+        websocket_path: str = "/ws",
+        response_headers: ResponseHeaders = standard_headers,
+    ) -> None:
+        self._listeners = listeners
+        self._app = app
+        self._limits = limits or EdgeLimits()
+        self._sessions = Sessions()
+        self._http = HttpServer(AsgiWebSockets(app, lambda: self._handler), self._limits)
+        self._handler = ConnectionHandler(
+            http=self._http,
+            sessions=self._sessions,
+            on_session=on_session,
+            limits=self._limits,
+            websocket_path=websocket_path.encode(),
+            allowed_origins=frozenset(allowed_origins),
+            response_headers=response_headers,
+            is_full=lambda: self._connections > self._limits.max_connections,
+        )
+        self._connections = 0
+        self._ended = trio.Event()
+        """Of the next connection that ends."""
+        self._accepting = trio.CancelScope()
+        self._drain_seconds = 0.0
+        self._stopped = trio.Event()
+
+    @property
+    def connections(self) -> int:
+        """Open TCP connections."""
+        return self._connections
+
+    @property
+    def sessions(self) -> int:
+        """Open WebSockets."""
+        return len(self._sessions)
+
+    async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+        """Serve until drained. Reports as started when connections are accepted. Raises `LifespanError`."""
+        try:
+            async with trio.open_nursery() as outer:
+                lifespan = Lifespan(self._app)
+                await outer.start(lifespan.run)
+                async with trio.open_nursery() as connections:
+                    with self._accepting:
+                        await self._accept(connections, task_status)
+                    await self._end_connections()
+                    connections.cancel_scope.cancel()
+                await lifespan.stop()
+        finally:
+            self._close_listeners()
+            self._stopped.set()
+
+    async def drain(self, seconds: float) -> None:
+        """Stop accepting, close WebSockets with 1012 spread over the time, let requests in flight finish; then `run`
+        returns. What is left after `seconds` is cut off.
+        """
+        self._drain_seconds = seconds
+        self._accepting.cancel()
+        await self._stopped.wait()
+
+    async def _accept(self, connections: trio.Nursery, task_status: trio.TaskStatus[None]) -> None:
+        def start(sock: socket.socket, peer: Peer) -> None:
+            self._connections += 1
+            connections.start_soon(self._serve, sock, peer)
+
+        async with trio.open_nursery() as accepting:
+            for listener in self._listeners:
+                accepting.start_soon(accept_connections, listener, self._admit, start)
+            task_status.started()
+
+    async def _admit(self) -> None:
+        while self._connections >= self._limits.max_connections + self._limits.http_reserve:
+            await self._ended.wait()
+
+    async def _serve(self, sock: socket.socket, peer: Peer) -> None:
+        try:
+            await self._handler.serve(sock, peer)
+        finally:
+            self._connections -= 1
+            ended, self._ended = self._ended, trio.Event()
+            ended.set()
+
+    async def _end_connections(self) -> None:
+        self._close_listeners()
+        deadline = trio.current_time() + self._drain_seconds
+        self._handler.end_silent()
+        await self._http.drain()
+        with trio.move_on_at(deadline):
+            await self._sessions.drain(SPREAD * self._drain_seconds)
+            while self._connections:
+                await self._ended.wait()
+
+    def _close_listeners(self) -> None:
+        for listener in self._listeners:
+            if listener.fileno() >= 0:
+                trio.lowlevel.notify_closing(listener)
+                listener.close()
