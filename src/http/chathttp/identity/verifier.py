@@ -1,0 +1,116 @@
+"""Access tokens to principals."""
+
+from collections import OrderedDict
+from hashlib import sha256
+from typing import Final, cast
+from uuid import UUID
+
+import jwt
+from attrs import frozen
+from jwt.types import Options
+
+from chatcore.errors import ChatError, ErrorCode
+from chathttp.identity.keys import KeySource
+
+MAX_TOKEN_LENGTH: Final = 16_384
+_ACCESS: Final = "access"
+_OPTIONS: Final[Options] = {
+    "require": ["exp", "iss", "sub", "token_use"],
+    "verify_exp": False,
+    "verify_nbf": False,
+    "verify_iat": False,
+    "verify_aud": False,
+}
+"""Times are checked here against the given `now`, and the client by `client_id` or `aud`."""
+
+
+@frozen
+class Principal:
+    """Who calls. `expires_at` is in seconds since 1970."""
+
+    user_id: UUID
+    roles: frozenset[str]
+    expires_at: float
+
+
+def unauthorized(message: str = "The access token is not valid") -> ChatError:
+    return ChatError(ErrorCode.UNAUTHORIZED, message)
+
+
+def _expired() -> ChatError:
+    return ChatError(ErrorCode.TOKEN_EXPIRED, "The access token has expired")
+
+
+class TokenVerifier:
+    """Checks RS256 access tokens as Cognito issues them: signature, `exp`, `nbf`, `iss`, client id and `token_use`.
+
+    A good token is checked once: of the last `cache_size` ones the SHA-256 digest is kept with what it says.
+    """
+
+    def __init__(self, keys: KeySource, *, issuer: str, client_id: str, cache_size: int = 50_000) -> None:
+        self._keys = keys
+        self._issuer = issuer
+        self._client_id = client_id
+        self._cache_size = cache_size
+        self._cache: OrderedDict[bytes, Principal] = OrderedDict()
+
+    def verify(self, token: str, now: float) -> Principal:
+        """`now` is in seconds since 1970. Errors: `UNAUTHORIZED`, `TOKEN_EXPIRED`."""
+        if len(token) > MAX_TOKEN_LENGTH:
+            raise unauthorized()
+        digest = sha256(token.encode("utf-8", "surrogatepass")).digest()
+        principal = self._cache.get(digest)
+        if principal is None:
+            principal = self._check(token, now)
+            self._cache[digest] = principal
+            if len(self._cache) > self._cache_size:
+                self._cache.popitem(last=False)
+        else:
+            self._cache.move_to_end(digest)
+        if now >= principal.expires_at:
+            raise _expired()
+        return principal
+
+    def _check(self, token: str, now: float) -> Principal:
+        try:
+            header = jwt.get_unverified_header(token)
+            kid = header.get("kid")
+            key = self._keys.public_key(kid) if isinstance(kid, str) else None
+            if header.get("alg") != "RS256" or key is None:
+                raise unauthorized()
+            claims = cast(
+                "dict[str, object]",
+                jwt.decode(
+                    token,
+                    key,
+                    algorithms=["RS256"],
+                    issuer=self._issuer,
+                    options=_OPTIONS,
+                ),
+            )
+        except (jwt.PyJWTError, ValueError):
+            # PyJWT lets a ValueError through for some texts that are no JWT at all (base64, unicode).
+            raise unauthorized() from None
+        if claims["token_use"] != _ACCESS or not self._is_ours(claims):
+            raise unauthorized()
+        not_before = claims.get("nbf", 0)
+        if not isinstance(not_before, int | float) or now < not_before:
+            raise unauthorized("The access token is not valid yet")
+        return self._principal(claims)
+
+    def _is_ours(self, claims: dict[str, object]) -> bool:
+        if "client_id" in claims:
+            return claims["client_id"] == self._client_id
+        audience = claims.get("aud")
+        return audience == self._client_id or (isinstance(audience, list) and self._client_id in audience)
+
+    def _principal(self, claims: dict[str, object]) -> Principal:
+        subject, expires_at, groups = claims["sub"], claims["exp"], claims.get("cognito:groups", [])
+        if not isinstance(subject, str) or not isinstance(expires_at, int | float) or not isinstance(groups, list):
+            raise unauthorized()
+        try:
+            user_id = UUID(subject)
+        except ValueError:
+            raise unauthorized() from None
+        roles = frozenset(each for each in cast("list[object]", groups) if isinstance(each, str))
+        return Principal(user_id, roles, float(expires_at))

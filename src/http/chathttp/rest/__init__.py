@@ -1,0 +1,1 @@
+"""The REST API, the documentation pages and the web client's files."""

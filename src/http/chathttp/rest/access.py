@@ -1,0 +1,48 @@
+"""What a caller may see of a conversation."""
+
+from collections.abc import Mapping
+from uuid import UUID
+
+from actors.conversation.messages import Marks
+from chatcore.errors import ChatError, ErrorCode, forbidden, not_found
+from chatcore.model import Conversation, Mark, Message
+from chathttp.rest.services import Services
+
+
+async def member_conversation(services: Services, conversation_id: UUID, user_id: UUID) -> Conversation:
+    """The conversation. Errors: `NOT_FOUND` when there is none, `FORBIDDEN` when the user is no member."""
+    conversation = await services.store.load(conversation_id)
+    if conversation is None:
+        raise not_found("Conversation")
+    if all(each.user_id != user_id for each in conversation.participants):
+        raise forbidden()
+    return conversation
+
+
+async def live_marks(services: Services, conversation_id: UUID) -> Mapping[UUID, Mark]:
+    """Marks that may not be stored yet; none when the conversation is not in use here, or too busy to tell."""
+    actor = services.conversations.live(conversation_id)
+    if actor is None:
+        return {}
+    try:
+        marks: Mapping[UUID, Mark] = await actor.ask(Marks, timeout=services.settings.ask_timeout)
+    except ChatError as error:
+        if error.code in {ErrorCode.OVERLOADED, ErrorCode.UNAVAILABLE, ErrorCode.NOT_FOUND}:
+            return {}
+        raise
+    return marks
+
+
+async def existing_message(services: Services, message_id: UUID) -> Message:
+    """Errors: `NOT_FOUND`."""
+    found = await services.history.find([message_id])
+    if not found:
+        raise not_found("Message")
+    return found[0]
+
+
+async def read_seq(services: Services, conversation: Conversation, user_id: UUID) -> int:
+    """The user's read mark, stored or not."""
+    marks = await live_marks(services, conversation.id)
+    live = marks[user_id].read_seq if user_id in marks else 0
+    return max([live, *(each.last_read_seq for each in conversation.participants if each.user_id == user_id)])

@@ -1,0 +1,27 @@
+"""The REST application."""
+
+from quart_trio import QuartTrio
+
+from chathttp.rest.auth import auth_blueprint
+from chathttp.rest.common import install
+from chathttp.rest.conversations import conversations_blueprint
+from chathttp.rest.files import files_blueprint, served_files
+from chathttp.rest.health import health_blueprint
+from chathttp.rest.messages import messages_blueprint
+from chathttp.rest.services import Services
+from chathttp.rest.users import users_blueprint
+
+
+def create_app(services: Services) -> QuartTrio:
+    """An ASGI application; it needs no lifespan of its own beyond Quart's."""
+    app = QuartTrio(__name__, static_folder=None)
+    app.config["MAX_CONTENT_LENGTH"] = services.settings.max_body_bytes
+    app.url_map.merge_slashes = False
+    install(app, services.settings)
+    app.register_blueprint(auth_blueprint(services))
+    app.register_blueprint(users_blueprint(services))
+    app.register_blueprint(conversations_blueprint(services))
+    app.register_blueprint(messages_blueprint(services))
+    app.register_blueprint(health_blueprint(services.health))
+    app.register_blueprint(files_blueprint(served_files()))
+    return app

@@ -1,0 +1,125 @@
+"""`/api/messages`."""
+
+from typing import Final
+from uuid import UUID
+
+from quart import Blueprint, Response, request
+
+from actors.conversation.messages import Delete, Edit, MarkRead, Post
+from chatcore.errors import ChatError, ErrorCode, invalid, unavailable
+from chatcore.model import Appended, Conversation, Event, Message, NewMessage
+from chatcore.validation import check_text
+from chathttp.json_body import RequestBody, decoder_of
+from chathttp.rest.access import existing_message, member_conversation, read_seq
+from chathttp.rest.answers import (
+    body,
+    caller,
+    integer_parameter,
+    json_answer,
+    no_content,
+    page_parameter,
+    size_parameter,
+    total_pages,
+    uuid_parameter,
+)
+from chathttp.rest.guard import require_token
+from chathttp.rest.services import Services
+from chathttp.wire import PageJson, decode_send_message, message_json
+
+MODERATING_ROLES: Final = frozenset({"admins", "moderators"})
+_BOUNDS: Final = ("page", "beforeSeq", "afterSeq", "afterRev")
+
+
+class _Edit(RequestBody, frozen=True):
+    text: str
+
+
+_decode_edit: Final = decoder_of(_Edit)
+
+
+def messages_blueprint(services: Services) -> Blueprint:
+    blueprint = Blueprint("messages", __name__, url_prefix="/api/messages")
+    require_token(blueprint, services)
+    timeout = services.settings.ask_timeout
+
+    @blueprint.post("")
+    async def send() -> Response:
+        user_id, given = caller().user_id, await body(decode_send_message)
+        wait = services.send_limiter.take(user_id, services.now())
+        if wait is not None:
+            raise ChatError(ErrorCode.RATE_LIMITED, "Too many messages", retry_after=wait)
+        new = NewMessage(
+            id=services.new_id(),
+            conversation_id=given.conversation_id,
+            sender_id=user_id,
+            text=given.text,
+            client_message_id=given.client_message_id,
+            reply_to=given.reply_to,
+        )
+        appended: Appended = await services.conversations.ref(new.conversation_id).ask(
+            lambda reply: Post(new, reply), timeout=timeout
+        )
+        # Read back: a repeat answers with the message as it is now.
+        stored = await services.history.find([appended.id], new.conversation_id)
+        if not stored:
+            raise unavailable()
+        return json_answer(message_json(stored[0], is_read=True), 201 if appended.was_new else 200)
+
+    @blueprint.get("")
+    async def page() -> Response:
+        user_id = caller().user_id
+        conversation_id, size = uuid_parameter("conversationId"), size_parameter("size", 50)
+        if sum(name in request.args for name in _BOUNDS) > 1:
+            raise invalid("page", f"at most one of {', '.join(_BOUNDS)} may be given")
+        number = page_parameter() or 0
+        before, after = integer_parameter("beforeSeq"), integer_parameter("afterSeq")
+        after_rev = integer_parameter("afterRev")
+        conversation = await member_conversation(services, conversation_id, user_id)
+        if after_rev is not None:
+            found = await services.history.changed(conversation_id, after_rev=after_rev, limit=size)
+        elif after is not None:
+            found = await services.history.oldest(conversation_id, after_seq=after, limit=size)
+        else:
+            upper = before if before is not None else conversation.last_seq + 1 - number * size
+            found = await services.history.newest(conversation_id, before_seq=upper, limit=size) if upper > 1 else []
+        return json_answer(await _page(services, conversation, user_id, found, number, size))
+
+    @blueprint.patch("/<uuid:message_id>")
+    async def edit(message_id: UUID) -> Response:
+        user_id, given = caller().user_id, await body(_decode_edit)
+        check_text(given.text)
+        message = await existing_message(services, message_id)
+        event: Event = await services.conversations.ref(message.conversation_id).ask(
+            lambda reply: Edit(message_id, user_id, given.text, reply), timeout=timeout
+        )
+        return json_answer(message_json(event.message, is_read=True))
+
+    @blueprint.delete("/<uuid:message_id>")
+    async def delete(message_id: UUID) -> Response:
+        principal = caller()
+        message = await existing_message(services, message_id)
+        moderator = not MODERATING_ROLES.isdisjoint(principal.roles)
+        _: Event | None = await services.conversations.ref(message.conversation_id).ask(
+            lambda reply: Delete(message_id, principal.user_id, moderator, reply), timeout=timeout
+        )
+        return no_content()
+
+    @blueprint.put("/<uuid:message_id>/read")
+    async def mark_read(message_id: UUID) -> Response:
+        user_id = caller().user_id
+        message = await existing_message(services, message_id)
+        _: None = await services.conversations.ref(message.conversation_id).ask(
+            lambda reply: MarkRead(user_id, message.seq, reply, durable=True), timeout=timeout
+        )
+        return no_content()
+
+    return blueprint
+
+
+async def _page(
+    services: Services, conversation: Conversation, user_id: UUID, found: list[Message], number: int, size: int
+) -> PageJson:
+    total = conversation.last_seq - conversation.first_seq + 1
+    read = await read_seq(services, conversation, user_id)
+    content = [message_json(each, is_read=each.seq <= read) for each in found]
+    return PageJson(content, number, size, total, total_pages(total, size))

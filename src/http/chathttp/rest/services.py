@@ -1,0 +1,70 @@
+"""What the REST API stands on."""
+
+from collections.abc import Callable, Mapping
+from enum import Enum
+from typing import Final, Protocol
+from uuid import UUID
+
+from attrs import frozen
+
+from actors.conversation.messages import ConversationMessage
+from actors.ports import ConversationStore, MessageHistory, UserDirectory
+from actors.runtime.ref import Ref
+from actors.users.messages import UsersMessage
+from chathttp.identity.service import IdentityService
+from chathttp.identity.verifier import TokenVerifier
+from chathttp.rate import RateLimiter
+from chathttp.settings import Settings
+
+
+class ConversationRefs(Protocol):
+    """The way to the conversation actors."""
+
+    def ref(self, key: UUID) -> Ref[ConversationMessage]:
+        """The actor, started on demand."""
+        ...
+
+    def live(self, key: UUID) -> Ref[ConversationMessage] | None:
+        """The actor if it runs."""
+        ...
+
+
+class HealthState(Enum):
+    UP = "UP"
+    DEGRADED = "DEGRADED"
+    DOWN = "DOWN"
+
+
+@frozen
+class Health:
+    """Probes that answer at once from what is known; none of them does I/O.
+
+    The node is DOWN when a component of `essential` is DOWN, and DEGRADED when any other is not UP. `ready` is false
+    while starting and draining, `alive` when the event loop is stuck.
+    """
+
+    components: Mapping[str, Callable[[], HealthState]]
+    ready: Callable[[], bool]
+    alive: Callable[[], bool]
+    essential: frozenset[str] = frozenset({"database"})
+
+
+@frozen(kw_only=True)
+class Services:
+    """`now` is the wall clock in seconds since 1970. `send_limiter` is shared with the sockets."""
+
+    settings: Settings
+    verifier: TokenVerifier
+    identity: IdentityService
+    history: MessageHistory
+    store: ConversationStore
+    users: UserDirectory
+    conversations: ConversationRefs
+    tell_users: Callable[[UsersMessage], None]
+    send_limiter: RateLimiter[UUID]
+    health: Health
+    now: Callable[[], float]
+    new_id: Callable[[], UUID]
+
+
+MAX_PAGE_SIZE: Final = 200
