@@ -1,18 +1,29 @@
 """Fixtures that start real servers; every one of them is gone when its scope ends."""
 
-import shutil
 from collections.abc import Generator
 from pathlib import Path
 
 import pytest
 
-from tests.kit.postgres import PostgresServer, own_postgres_server, remove_leftovers, scratch_directory
+from tests.kit.devserver import DevServer
+from tests.kit.postgres import (
+    PostgresServer,
+    own_postgres_server,
+    remove_leftovers,
+    remove_scratch,
+    scratch_directory,
+)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_leftovers() -> None:
+    """Stops what a killed test run left behind."""
+    remove_leftovers()
 
 
 @pytest.fixture(scope="session")
 def postgres_server() -> Generator[PostgresServer]:
     """The session's PostgreSQL. Tests make databases on it; they must not stop it."""
-    remove_leftovers()
     with own_postgres_server() as server:
         yield server
 
@@ -37,4 +48,14 @@ def data_dir() -> Generator[Path]:
     """An empty data directory for ``stackmentor dev`` that PostgreSQL's user can reach."""
     directory = scratch_directory()
     yield directory
-    shutil.rmtree(directory)
+    remove_scratch(directory)
+
+
+@pytest.fixture(scope="session")
+def dev_server() -> Generator[DevServer]:
+    """The session's ``stackmentor dev`` with the demo users, on ports of its own. Tests must not stop it."""
+    directory = scratch_directory()
+    with DevServer(directory) as server:
+        yield server
+        server.stop()
+    remove_scratch(directory)

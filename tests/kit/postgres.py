@@ -35,6 +35,11 @@ def scratch_directory() -> Path:
     return directory
 
 
+def remove_scratch(directory: Path) -> None:
+    """Removes a :func:`scratch_directory`, which no server may use any more."""
+    shutil.rmtree(directory)
+
+
 def remove_leftovers() -> None:
     """Stops the servers and removes the directories of test runs that were killed."""
     for directory in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
@@ -154,7 +159,7 @@ def own_postgres_server() -> Generator[PostgresServer]:
         with PostgresServer(directory) as server:
             yield server
     finally:
-        shutil.rmtree(directory)
+        remove_scratch(directory)
 
 
 def _children(pid: int) -> list[int]:

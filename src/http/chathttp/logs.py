@@ -9,8 +9,8 @@ from structlog.typing import Processor
 
 from chathttp.settings import LogFormat, LogLevel
 
-_QUIET: Final = ("hypercorn.access", "asyncio")
-"""Loggers whose informational lines are of no use here: every request is logged once, by us."""
+_QUIET: Final = ("hypercorn.access", "asyncio", "alembic.runtime.migration")
+"""Loggers whose informational lines are of no use here."""
 
 
 def configure_logs(level: LogLevel, format_: LogFormat) -> None:

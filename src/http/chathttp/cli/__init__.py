@@ -1,1 +1,5 @@
-"""The command line."""
+"""The command ``stackmentor``."""
+
+from chathttp.cli.app import main
+
+__all__ = ["main"]

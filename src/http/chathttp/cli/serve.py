@@ -1,0 +1,88 @@
+"""``stackmentor dev`` and ``stackmentor serve``: the node, with or without what it stands on."""
+
+import contextlib
+import sys
+from collections.abc import Awaitable, Callable
+from functools import partial
+from pathlib import Path
+from typing import Annotated
+
+import attrs
+import trio
+import typer
+
+from actors.adapters.postgres.migrations import check, migrate_up
+from chathttp.cli.environment import read_settings
+from chathttp.cli.signals import drained_by_signals
+from chathttp.dev.accounts import provision_demo
+from chathttp.dev.cluster import Cluster, prepare_cluster
+from chathttp.dev.lock import data_directory_lock
+from chathttp.dev.postgres import run_postgres
+from chathttp.settings import Settings
+
+
+def dev(
+    port: Annotated[int | None, typer.Option(help="Port to serve on; 0 takes any free one.")] = None,
+    data_dir: Annotated[Path | None, typer.Option(help="Where the data is kept.")] = None,
+) -> None:
+    """Serve with everything included: PostgreSQL, accounts, demo users. Ctrl-C stops it."""
+    settings = read_settings({"log_format": "console"}, port=port, data_dir=data_dir)
+    with contextlib.ExitStack() as stack:
+        cluster = None
+        if not settings.database_url:
+            settings.data_dir.mkdir(mode=0o711, parents=True, exist_ok=True)
+            stack.enter_context(data_directory_lock(settings.data_dir, "dev"))
+            cluster = prepare_cluster(settings.data_dir)
+        _run(partial(_dev, settings, cluster))
+
+
+def serve() -> None:
+    """Serve on the PostgreSQL of STACKMENTOR_DATABASE_URL, whose schema `migrate up` has made. SIGTERM drains."""
+    settings = read_settings({"host": "0.0.0.0"}, required=("database_url",))  # noqa: S104 - a container's only address
+    check(settings.database_url)
+    _run(partial(_node, settings))
+
+
+def _run(main: Callable[..., Awaitable[None]]) -> None:
+    async def with_drain(drain: trio.Event) -> None:
+        await main(drain=drain)
+
+    if not trio.run(drained_by_signals, with_drain):
+        raise KeyboardInterrupt
+
+
+async def _dev(settings: Settings, cluster: Cluster | None, *, drain: trio.Event) -> None:
+    async with trio.open_nursery() as owner:
+        with trio.CancelScope() as starting:
+            owner.start_soon(_cancel_when, drain, starting)
+            if cluster is not None:
+                settings = attrs.evolve(settings, database_url=await owner.start(run_postgres, cluster))
+            await trio.to_thread.run_sync(migrate_up, settings.database_url)
+            await provision_demo(settings)
+        if not drain.is_set():
+            await _node(settings, drain=drain)
+        owner.cancel_scope.cancel()
+
+
+async def _node(settings: Settings, *, drain: trio.Event) -> None:
+    from chathttp.wiring import run_node
+
+    await run_node(settings, on_ready=_Announcement(), drain=drain)
+
+
+async def _cancel_when(event: trio.Event, scope: trio.CancelScope) -> None:
+    await event.wait()
+    scope.cancel()
+
+
+class _Announcement:
+    """Says once on stdout that the node serves, also when its edge is started again later."""
+
+    def __init__(self) -> None:
+        self._said = False
+
+    def __call__(self, url: str) -> None:
+        if not self._said:
+            self._said = True
+            sys.stdout.write(f"stackmentor ready {url}\n")
+            sys.stdout.flush()
