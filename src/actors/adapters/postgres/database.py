@@ -86,6 +86,10 @@ class Database:
         """The first column of the first row, None if there is no row. As `fetch`."""
         return await self._calls.call(lambda connection: connection.fetchval(sql, *args), repeatable=True)
 
+    async def query(self, fn: Callable[[Connection], Awaitable[T]]) -> T:
+        """What `fn` reads, on the asyncio side: it may await the connection only. As `fetch`."""
+        return await self._calls.call(fn, repeatable=True)
+
     async def execute(self, sql: str, *args: object) -> str:
         """The command tag. Tried once: after `UNAVAILABLE` the outcome is unknown."""
         return await self._calls.call(lambda connection: connection.execute(sql, *args), repeatable=False)

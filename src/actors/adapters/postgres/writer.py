@@ -9,9 +9,9 @@ import trio
 from actors.adapters.postgres.batch import Batch, Entry, Outcome
 from actors.adapters.postgres.lane import Lane, LaneSettings
 from actors.adapters.postgres.ticket import Ticket
-from chatcore.errors import ChatError, invalid, overloaded, unavailable
+from actors.adapters.rules import check_body
+from chatcore.errors import ChatError, overloaded, unavailable
 from chatcore.model import NewMessage
-from chatcore.validation import MAX_TEXT, check_client_message_id, check_storable
 
 WRITER_SETTINGS: Final[Mapping[str, str]] = {
     "plan_cache_mode": "force_generic_plan",
@@ -90,10 +90,7 @@ class AppendWriter:
 def _screen(message: NewMessage) -> ChatError | None:
     """What would fail the whole statement, found before it is sent."""
     try:
-        if len(message.text) > MAX_TEXT:
-            raise invalid("text", f"must have at most {MAX_TEXT} characters")
-        check_storable("text", message.text)
-        check_client_message_id(message.client_message_id)
+        check_body(message.text, message.client_message_id)
     except ChatError as refusal:
         return refusal
     return None

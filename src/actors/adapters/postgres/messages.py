@@ -1,0 +1,79 @@
+"""The write side of messages on PostgreSQL."""
+
+from collections.abc import Sequence
+from typing import Final
+from uuid import UUID
+
+from actors.adapters.postgres.database import Database
+from actors.adapters.postgres.driver import Connection
+from actors.adapters.postgres.rows import MESSAGE, message_of
+from actors.adapters.rules import check_body, check_delete, check_edit
+from chatcore.errors import ChatError, not_found
+from chatcore.model import Appended, Event, EventKind, Message, NewMessage
+
+_LOCK: Final = "SELECT rev FROM conversations WHERE id = $1 FOR NO KEY UPDATE"
+_FIND: Final = f"""
+SELECT {MESSAGE}, EXISTS (SELECT FROM participants p WHERE p.conversation_id = $1 AND p.user_id = $3) AS member
+FROM messages m JOIN users s ON s.id = m.sender_id WHERE m.conversation_id = $1 AND m.id = $2
+"""
+_CHANGE: Final = f"""
+WITH raised AS (
+    UPDATE conversations SET rev = rev + 1, updated_at = greatest(updated_at, clock_timestamp()) WHERE id = $1
+    RETURNING rev, clock_timestamp() AS now
+), m AS (
+    UPDATE messages m SET
+        rev = raised.rev, body = coalesce($3, ''),
+        edited_at = CASE WHEN $3::text IS NULL THEN m.edited_at ELSE greatest(raised.now, m.created_at) END,
+        deleted_at = CASE WHEN $3::text IS NULL THEN greatest(raised.now, m.created_at) END
+    FROM raised WHERE m.conversation_id = $1 AND m.seq = $2 RETURNING m.*
+)
+SELECT {MESSAGE} FROM m JOIN users s ON s.id = m.sender_id
+"""
+"""Gives the message the text $3, or makes it a tombstone where that is null."""
+
+
+class PostgresMessageLog:
+    """`MessageLog` on PostgreSQL. Every method locks the conversation's row first."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def append(self, messages: Sequence[NewMessage]) -> list[Appended | ChatError]:
+        return await self._database.writer.append(messages)
+
+    async def edit(self, conversation_id: UUID, message_id: UUID, editor_id: UUID, text: str) -> Event:
+        check_body(text)
+
+        async def run(connection: Connection) -> Message:
+            found, member = await _locked(connection, conversation_id, message_id, editor_id)
+            old = check_edit(found, editor_id, member=member)
+            return await _changed(connection, old, text)
+
+        changed = await self._database.transaction(run)
+        return Event(EventKind.UPDATED, changed.rev, changed)
+
+    async def delete(self, conversation_id: UUID, message_id: UUID, user_id: UUID, *, moderator: bool) -> Event | None:
+        async def run(connection: Connection) -> Message | None:
+            found, member = await _locked(connection, conversation_id, message_id, user_id)
+            old = check_delete(found, user_id, member=member, moderator=moderator)
+            return await _changed(connection, old, None) if old.deleted_at is None else None
+
+        changed = await self._database.transaction(run)
+        return None if changed is None else Event(EventKind.DELETED, changed.rev, changed)
+
+
+async def _locked(
+    connection: Connection, conversation_id: UUID, message_id: UUID, user_id: UUID
+) -> tuple[Message | None, bool]:
+    """The message, and whether the user is a member, as they stand under the conversation's lock."""
+    if await connection.fetchrow(_LOCK, conversation_id) is None:
+        raise not_found("The conversation")
+    row = await connection.fetchrow(_FIND, conversation_id, message_id, user_id)
+    return (None, False) if row is None else (message_of(row), row["member"])
+
+
+async def _changed(connection: Connection, old: Message, text: str | None) -> Message:
+    row = await connection.fetchrow(_CHANGE, old.conversation_id, old.seq, text)
+    if row is None:
+        raise RuntimeError(f"message {old.id} vanished under the lock of its conversation")
+    return message_of(row)
