@@ -107,23 +107,25 @@ class Supervisor:
         for child in self._children:
             child.reset()
         announced = False
-        while True:
+        while not self._stop_requested:
             self._wake = trio.Event()
             for child in self._children:
                 if not child.alive and child.state in _UP:
                     failure = await self._on_end(child)
                     if failure is not None:
                         return failure
+            if self._stop_requested:
+                break
             now = trio.current_time()
-            if not self._stop_requested:
-                self._start_due(nursery, now)
-            if not announced and (self._stop_requested or self._all_started()):
+            self._start_due(nursery, now)
+            if not announced and self._all_started():
                 announced = True
                 on_started()
-            if self._stop_requested:
-                return None
             with trio.move_on_at(self._next_start(now)):
                 await self._wake.wait()
+        if not announced:
+            on_started()
+        return None
 
     def _start_due(self, nursery: Nursery, now: float) -> None:
         held_up = False
