@@ -47,7 +47,8 @@ def make_key() -> StoredKey:
     return StoredKey(kid, pem)
 
 
-def _parse(stored: StoredKey) -> SigningKey:
+def parse_key(stored: StoredKey) -> SigningKey:
+    """Errors: `TypeError` and `ValueError` for what is no RSA private key."""
     private = serialization.load_pem_private_key(stored.private_pem, password=None)
     if not isinstance(private, RSAPrivateKey):
         raise TypeError(f"the signing key {stored.kid} is no RSA key")
@@ -89,4 +90,4 @@ class SigningKeys:
 async def load_signing_keys(store: KeyStore) -> SigningKeys:
     """The keys that all nodes on one database share; the first node to start makes one."""
     fresh = await trio.to_thread.run_sync(make_key)
-    return SigningKeys([_parse(each) for each in await store.load_or_store(fresh)])
+    return SigningKeys([parse_key(each) for each in await store.load_or_store(fresh)])
