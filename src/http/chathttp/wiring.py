@@ -1,0 +1,294 @@
+"""One node: builds everything from the settings and runs it as the tree of tasks that the architecture names."""
+
+import os
+import random
+import socket
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from math import inf
+from typing import Final
+from uuid import UUID
+
+import structlog
+import trio
+
+from actors.adapters.postgres.conversations import PostgresConversationStore
+from actors.adapters.postgres.database import Database
+from actors.adapters.postgres.history import PostgresMessageHistory
+from actors.adapters.postgres.identity import PostgresIdentity
+from actors.adapters.postgres.lane import LaneStatus
+from actors.adapters.postgres.messages import PostgresMessageLog
+from actors.adapters.postgres.users import PostgresUserDirectory
+from actors.conversation.directory import supervise_conversations
+from actors.conversation.policy import ConversationPolicy
+from actors.conversation.room import ConversationServices
+from actors.runtime.events import EventKind, SupervisorEvent
+from actors.runtime.spec import ChildContext, ChildSpec, Restart, RestartIntensity, Strategy
+from actors.runtime.supervisor import Supervisor
+from actors.users.actor import Users
+from chatcore.errors import ChatError
+from chatcore.uuid7 import uuid7
+from chathttp.edge.limits import EdgeLimits
+from chathttp.edge.listener import open_listener
+from chathttp.edge.server import EdgeServer
+from chathttp.edge.timer_wheel import Timers
+from chathttp.edge.transport import FrameTransport, HandshakeInfo
+from chathttp.identity.config import IdentityConfig
+from chathttp.identity.keys import SigningKeys, load_signing_keys
+from chathttp.identity.mail import FileMailer
+from chathttp.identity.passwords import Passwords
+from chathttp.identity.service import IdentityService
+from chathttp.identity.verifier import TokenVerifier
+from chathttp.rate import RateLimiter
+from chathttp.rest.app import create_app
+from chathttp.rest.services import Health, HealthState, Services
+from chathttp.session.services import SessionPolicy, SessionServices
+from chathttp.session.session import serve_session
+from chathttp.settings import Settings
+from chathttp.stomp.decoder import StompLimits
+from chathttp.stomp.session_state import ConnectionLimits
+from chathttp.wire import JsonBodyEncoder
+
+KEY_RETRY_SECONDS: Final = 1.0
+CONVERSATIONS_STOP_SECONDS: Final = 5.0
+_INTENSITY: Final = RestartIntensity(max_restarts=5, within=30.0)
+
+_log: structlog.stdlib.BoundLogger = structlog.stdlib.get_logger("chathttp.node")
+
+
+async def run_node(settings: Settings, *, on_ready: Callable[[str], None], drain: trio.Event | None = None) -> None:
+    """Serve until `drain` is set, then end in good order. `on_ready` is told the URL once it serves.
+
+    Raises `OSError` when the port cannot be had, and `IntensityExceeded` when a part of it fails again and again.
+    """
+    await _Node(settings, on_ready).run(trio.Event() if drain is None else drain)
+
+
+class _Node:
+    def __init__(self, settings: Settings, on_ready: Callable[[str], None]) -> None:
+        rng = random.Random()  # noqa: S311  # jitter of back-offs
+        self._settings = settings
+        self._on_ready = on_ready
+        self._listener: socket.socket | None = open_listener(settings.host, settings.port)
+        self._port: int = self._listener.getsockname()[1]
+        self._database = Database(
+            settings.database_url,
+            rng=rng,
+            pool_size=settings.database_pool_size,
+            statement_timeout=settings.statement_timeout,
+            connect_timeout=settings.database_connect_timeout,
+            append_batch_limit=settings.append_batch_limit,
+        )
+        self._users = Users(settings.notification_mailbox)
+        self._timers = Timers()
+        self._history = PostgresMessageHistory(self._database)
+        self._store = PostgresConversationStore(self._database)
+        self._directory = PostgresUserDirectory(self._database)
+        self._conversations = supervise_conversations(
+            ConversationServices(
+                PostgresMessageLog(self._database),
+                self._history,
+                self._store,
+                self._users,
+                JsonBodyEncoder(),
+                _conversation_policy(settings),
+            ),
+            max_conversations=settings.max_conversations,
+            intensity=_INTENSITY,
+            rng=rng,
+            on_event=_report,
+        )
+        self._edge: EdgeServer | None = None
+        self._ready = False
+        self._root = Supervisor(
+            "node",
+            [
+                ChildSpec("store", self._run_store),
+                ChildSpec("users", self._run_users),
+                self._conversations.spec(),
+                ChildSpec("timers", self._run_timers),
+                ChildSpec("edge", self._run_edge, Restart.TRANSIENT),
+            ],
+            Strategy.ONE_FOR_ONE,
+            _INTENSITY,
+            rng,
+            _report,
+        )
+
+    async def run(self, drain: trio.Event) -> None:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._end_when, drain)
+            await self._root.run()
+            nursery.cancel_scope.cancel()
+
+    async def _end_when(self, drain: trio.Event) -> None:
+        """The orderly end: no new connections, sockets closed over the drain time, mailboxes and marks flushed."""
+        await drain.wait()
+        self._ready = False
+        _log.info("draining", seconds=self._settings.drain_time)
+        if self._edge is not None:
+            await self._edge.drain(self._settings.drain_time)
+        await self._conversations.stop(CONVERSATIONS_STOP_SECONDS)
+        self._root.stop()
+
+    async def _run_store(self, context: ChildContext) -> None:
+        async with trio.open_nursery() as nursery:
+            await nursery.start(self._database.run)
+            context.started()
+
+    async def _run_users(self, context: ChildContext) -> None:
+        context.started()
+        await self._users.run()
+
+    async def _run_timers(self, context: ChildContext) -> None:
+        context.started()
+        await self._timers.run()
+
+    async def _run_edge(self, context: ChildContext) -> None:
+        settings = self._settings
+        identity_store = PostgresIdentity(self._database)
+        keys = await self._load_keys(identity_store)
+        listener, self._listener = self._listener, None
+        if listener is None:
+            listener = open_listener(settings.host, self._port)
+        edge = self._make_edge(listener, identity_store, keys)
+        async with trio.open_nursery() as nursery:
+            await nursery.start(edge.run)
+            self._edge = edge
+            self._ready = True
+            context.started()
+            self._on_ready(_url(settings.host, self._port))
+
+    async def _load_keys(self, store: PostgresIdentity) -> SigningKeys:
+        """Waits for the database: without its keys no token can be checked."""
+        while True:
+            try:
+                return await load_signing_keys(store)
+            except ChatError as error:
+                _log.warning("waiting for the database", error=error.message)
+                await trio.sleep(KEY_RETRY_SECONDS)
+
+    def _make_edge(self, listener: socket.socket, store: PostgresIdentity, keys: SigningKeys) -> EdgeServer:
+        settings = self._settings
+        config = IdentityConfig.from_settings(settings)
+        identity = IdentityService(
+            store,
+            store,
+            keys,
+            Passwords(threads=config.hash_threads, queue=config.hash_queue),
+            FileMailer(settings.data_dir / "mail"),
+            config,
+            _utc_now,
+        )
+        verifier = TokenVerifier(keys, issuer=settings.jwt_issuer, client_id=settings.jwt_audience)
+        limiter = RateLimiter[UUID](settings.send_rate, settings.send_burst)
+        app = create_app(
+            Services(
+                settings=settings,
+                verifier=verifier,
+                identity=identity,
+                history=self._history,
+                store=self._store,
+                users=self._directory,
+                conversations=self._conversations,
+                tell_users=self._users.tell,
+                send_limiter=limiter,
+                health=Health(
+                    components={"database": self._database_health},
+                    ready=lambda: self._ready,
+                    alive=lambda: True,
+                ),
+                now=time.time,
+                new_id=new_id,
+            )
+        )
+        services = SessionServices(
+            conversations=self._conversations,
+            users=self._users,
+            history=self._history,
+            encoder=JsonBodyEncoder(),
+            verifier=verifier,
+            send_limiter=limiter,
+            timers=self._timers,
+            replay_readers=trio.CapacityLimiter(settings.replay_readers),
+            now=time.time,
+            new_id=new_id,
+            policy=_session_policy(settings),
+        )
+
+        async def on_session(transport: FrameTransport, handshake: HandshakeInfo) -> None:
+            await serve_session(services, transport, handshake)
+
+        return EdgeServer(
+            [listener], app, on_session, limits=_edge_limits(settings), allowed_origins=settings.cors_origins
+        )
+
+    def _database_health(self) -> HealthState:
+        return HealthState.UP if self._database.state.status is LaneStatus.UP else HealthState.DOWN
+
+
+def new_id() -> UUID:
+    """A UUIDv7 of now."""
+    return uuid7(time.time_ns() // 1_000_000, int.from_bytes(os.urandom(10)))
+
+
+def _utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+def _url(host: str, port: int) -> str:
+    shown = "127.0.0.1" if host in ("0.0.0.0", "::") else host  # noqa: S104  # what it listens on, not a choice
+    return f"http://[{shown}]:{port}" if ":" in shown else f"http://{shown}:{port}"
+
+
+def _report(event: SupervisorEvent) -> None:
+    details = {"supervisor": event.supervisor, "child": event.child, "delay": event.delay}
+    match event.kind:
+        case EventKind.CRASHED | EventKind.ESCALATED | EventKind.QUARANTINED:
+            _log.error(event.kind.value, **details, exc_info=event.error)
+        case EventKind.OVERDUE | EventKind.RESTARTING:
+            _log.warning(event.kind.value, **details)
+        case EventKind.STARTED | EventKind.RETURNED | EventKind.STOPPED:
+            _log.debug(event.kind.value, **details)
+
+
+def _conversation_policy(settings: Settings) -> ConversationPolicy:
+    return ConversationPolicy(
+        mailbox_capacity=settings.conversation_mailbox,
+        batch_limit=settings.append_batch_limit,
+        idle_seconds=settings.conversation_idle,
+        typing_timeout=settings.typing_timeout,
+        typing_min_interval=1 / settings.typing_rate if settings.typing_rate else inf,
+        mark_interval=settings.mark_flush_interval,
+        fanout_slice=settings.fanout_slice,
+        history_page=settings.replay_page,
+        max_members=settings.max_group_size,
+    )
+
+
+def _session_policy(settings: Settings) -> SessionPolicy:
+    return SessionPolicy(
+        stomp=StompLimits(settings.max_frame_bytes, settings.max_headers, settings.max_header_line_bytes),
+        connection=ConnectionLimits(max_subscriptions=settings.max_subscriptions),
+        max_sends_in_flight=settings.max_sends_in_flight,
+        connect_timeout=settings.connect_timeout,
+        heartbeat_ms=settings.heartbeat_ms,
+        ping_interval=settings.ping_interval,
+        ping_timeout=settings.ping_timeout,
+        ask_timeout=settings.ask_timeout,
+        replay_limit=settings.replay_limit,
+        replay_page=settings.replay_page,
+    )
+
+
+def _edge_limits(settings: Settings) -> EdgeLimits:
+    return EdgeLimits(
+        request_head_timeout=settings.request_head_timeout,
+        max_request_head_bytes=settings.max_request_head_bytes,
+        max_frame_bytes=settings.max_frame_bytes,
+        outbox_limit_bytes=settings.outbox_limit_bytes,
+        write_timeout=settings.write_timeout,
+        max_connections=settings.max_connections,
+        ping_interval=settings.ping_interval,
+    )
