@@ -94,6 +94,12 @@ def test_open_deliveries_are_bounded(mode: AckMode) -> None:
     unacked.delivered("c", 3)
 
 
+def test_more_fit_by_default_than_one_replay_brings() -> None:
+    unacked = deliveries(INDIVIDUAL, *range(1, 4_097))
+    with pytest.raises(TooManyUnackedError, match="more than 4096"):
+        unacked.delivered("one more", 4_097)
+
+
 def test_mode_auto_keeps_no_books() -> None:
     with pytest.raises(ValueError, match="auto"):
         UnackedDeliveries(AckMode.AUTO, 0)

@@ -76,6 +76,14 @@ def test_the_defaults_are_the_contracts() -> None:
         transactions.add("bytes", 1, 1)
 
 
+def test_eight_are_open_at_a_time_by_default() -> None:
+    transactions = Transactions[int]()
+    for name in "abcdefgh":
+        transactions.begin(name)
+    with pytest.raises(ChatError, match="at most 8 open transactions"):
+        transactions.begin("i")
+
+
 def test_only_so_many_are_open_at_a_time() -> None:
     transactions = Transactions[str](max_open=2)
     transactions.begin("a")
