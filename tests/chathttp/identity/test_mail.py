@@ -22,4 +22,5 @@ async def test_a_mail_becomes_a_file_for_its_address(tmp_path: Path, caplog: pyt
 
 async def test_an_address_cannot_leave_the_directory(tmp_path: Path) -> None:
     await FileMailer(tmp_path / "mail").send("../../evil@example.com", "Hello", "x", AT)
-    assert sorted(each.name for each in tmp_path.rglob("*")) == ["1767312000000-.._.._evil@example.com.eml", "mail"]
+    (path,) = (tmp_path / "mail").iterdir()
+    assert path.name == "1767312000000-.._.._evil@example.com.eml"
