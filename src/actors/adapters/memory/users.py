@@ -10,6 +10,7 @@ from actors.adapters.memory.state import ChatState, Room
 from actors.ports import ConversationCursor
 from chatcore.errors import ChatError, ErrorCode, not_found
 from chatcore.model import Conversation, User
+from chatcore.validation import check_storable
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _LEAST_SIMILARITY = 0.3
@@ -50,6 +51,7 @@ class MemoryUserDirectory:
 
     async def search(self, text: str, *, offset: int, limit: int) -> tuple[list[User], int]:
         await self._state.faults.before("search")
+        check_storable("search", text)
         ranked = [
             (rank, user.name.lower(), user.id, user)
             for user in self._state.users.values()

@@ -23,8 +23,8 @@ SELECT $1, $2, $3, $4, $5, $6, now, now, now FROM clock_timestamp() now ON CONFL
 _EXISTING: Final = "SELECT id FROM conversations WHERE (direct_low = $2 AND direct_high = $3) OR id = $1"
 _JOIN: Final = """
 INSERT INTO participants (conversation_id, user_id, role, joined_at, last_read_seq, last_delivered_seq)
-SELECT c.id, t.user_id, t.role, clock_timestamp(), c.last_seq, c.last_seq
-FROM conversations c, unnest($2::uuid[], $3::text[]) t (user_id, role) WHERE c.id = $1
+SELECT c.id, t.user_id, t.role, now, c.last_seq, c.last_seq
+FROM conversations c, clock_timestamp() now, unnest($2::uuid[], $3::text[]) t (user_id, role) WHERE c.id = $1
 """
 _LEAVE: Final = "DELETE FROM participants WHERE conversation_id = $1 AND user_id = $2"
 _PROMOTE: Final = "UPDATE participants SET role = 'owner' WHERE conversation_id = $1 AND user_id = $2"

@@ -9,7 +9,7 @@ from actors.adapters.postgres.driver import Row
 from actors.adapters.postgres.rows import MESSAGE, RAW_MESSAGE, message_of
 from chatcore.model import Event, EventKind, Message
 
-_MAX: Final = 2**63 - 1
+_MAX: Final = 2**62
 
 # Bounds on both sides rather than LIMIT: seq has no gap, and a plan that serves all values cannot go wrong on a range.
 _NEWEST: Final = f"""
@@ -99,8 +99,8 @@ class PostgresMessageHistory:
 
 
 def _bigint(value: int) -> int:
-    """Numbers come from clients: what is beyond the column's range means the same as its end."""
-    return max(-_MAX, min(value, _MAX))
+    """Numbers come from clients: what no seq or rev can be is cut, before the sums here leave the column's range."""
+    return max(0, min(value, _MAX))
 
 
 def _event_of(row: Row) -> Event:
