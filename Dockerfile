@@ -6,7 +6,7 @@ WORKDIR /build
 COPY requirements.lock ./
 RUN python -m venv /opt/stackmentor
 RUN /opt/stackmentor/bin/python -m pip install --no-cache-dir --require-hashes --only-binary :all: --requirement requirements.lock
-COPY pyproject.toml README.md ./
+COPY pyproject.toml ./
 COPY schema ./schema
 COPY src ./src
 RUN /opt/stackmentor/bin/python -m pip install --no-cache-dir --no-deps --no-build-isolation .

@@ -5,7 +5,6 @@ import os
 import selectors
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,6 +13,7 @@ from urllib.parse import urlsplit
 
 from chathttp.dev.cluster import known_directory
 from chathttp.dev.postmaster import read_postmaster
+from tests.kit.command import COMMAND
 
 PASSWORD: Final = "Passw0rd!"
 """Of alice@example.com, bob@example.com and carol@example.com."""
@@ -34,7 +34,7 @@ class DevServer:
         data_dir: Path,
         port: int = 0,
         env: Mapping[str, str] | None = None,
-        command: tuple[str, ...] = (sys.executable, "-c", "from chathttp.cli import main; main()", "dev"),
+        command: tuple[str, ...] = (*COMMAND, "dev"),
         cwd: Path | None = None,
     ) -> None:
         self.data_dir = data_dir

@@ -7,6 +7,7 @@ from typing import cast
 
 import psycopg
 import typer
+from sqlalchemy.exc import DBAPIError
 
 from actors.adapters.postgres.migrations import SchemaError
 from chathttp.cli import migrate, openapi, serve, token
@@ -70,6 +71,8 @@ def _line(error: BaseException) -> str | None:
             return str(error)
         case psycopg.OperationalError():
             return "the database does not answer: " + " ".join(str(error).split())
+        case DBAPIError(orig=psycopg.OperationalError() as cause):
+            return _line(cause)
         case OSError(errno=errno.EADDRINUSE):
             return "the port is in use; set STACKMENTOR_PORT or STACKMENTOR_MANAGEMENT_PORT to another, or 0 for any"
         case PermissionError():
