@@ -11,7 +11,7 @@ from chatcore.errors import ChatError
 from chatcore.model import Appended, Mark, NewMessage
 from tests.kit.chat import Chat, database_for_tests, memory_chat, postgres_chat, running
 
-STEPS = 300
+STEPS = 600
 
 Step = Callable[[Chat], Awaitable[object]]
 
@@ -54,7 +54,7 @@ class Author:
         for _ in range(self.rng.randint(1, 6)):
             client_id = self.rng.choice([None, None, "a", "b", str(self.rng.random())])
             reply_to = self.message()[1] if self.rng.random() < 0.2 else None
-            text = self.rng.choice(["hello", "x" * 50, "\x00"])
+            text = "\x00" if self.rng.random() < 0.05 else "hello"
             messages.append(NewMessage(self.new_id(), self.room(), self.user(), text, client_id, reply_to))
         return messages
 
@@ -69,7 +69,6 @@ class Author:
             lambda chat: chat.log.delete(where, message, by, moderator=moderator),
             lambda chat: chat.conversations.add_members(room, by, [user], max_members=5),
             lambda chat: chat.conversations.remove_member(room, by, user),
-            lambda chat: chat.conversations.remove_member(room, by, by),
             lambda chat: chat.conversations.change_details(room, by, name=f"{rev}", avatar_url=None),
             lambda chat: chat.conversations.save_marks(room, [mark]),
             lambda chat: chat.conversations.load(room),
@@ -89,7 +88,7 @@ async def told(chat: Chat, step: Step) -> object:
         return refusal
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", range(3))
 async def test_a_random_story_has_the_same_answers_on_both(seed: int, database_url: str) -> None:
     async with running(database_for_tests(database_url)) as database:
         twin, real = memory_chat(), postgres_chat(database)

@@ -58,13 +58,16 @@ class MemoryMessageLog:
             return not_found("The conversation")
         if new.sender_id not in room.participants:
             return forbidden()
+        first = None
         if new.client_message_id is not None:
             seq = room.seq_of_client.get((new.sender_id, new.client_message_id))
-            if seq is not None:
-                first = room.messages[seq]
-                return Appended(first.id, first.seq, first.rev, first.created_at, was_new=False)
-        if new.reply_to is not None and (new.reply_to not in room.seq_of or new.reply_to in here):
+            first = None if seq is None else room.messages[seq]
+        # A repeat of a message from before this call is not looked at closely.
+        repeat = first is not None and first.id not in here
+        if not repeat and new.reply_to is not None and (new.reply_to not in room.seq_of or new.reply_to in here):
             return invalid("replyTo", "is no message of this conversation")
+        if first is not None:
+            return Appended(first.id, first.seq, first.rev, first.created_at, was_new=False)
         return self._store(room, new)
 
     def _store(self, room: Room, new: NewMessage) -> Appended:
