@@ -36,7 +36,10 @@ class Marks:
         self.merge(participants)
 
     def merge(self, participants: Iterable[Participant]) -> None:
-        """Take the stored members as they are now; marks merge by maximum, who is gone is forgotten."""
+        """Take the stored members as they are now; marks merge by maximum, who is gone is forgotten.
+
+        A known member's mark that another node has moved is to be announced here too.
+        """
         present = {p.user_id: p for p in participants}
         for user_id in self._read.keys() - present.keys():
             del self._read[user_id], self._delivered[user_id]
@@ -45,8 +48,12 @@ class Marks:
             self._dirty.discard(user_id)
             self._announce.pop(user_id, None)
         for user_id, p in present.items():
-            self._read[user_id] = max(self._read.get(user_id, 0), p.last_read_seq)
-            self._delivered[user_id] = max(self._delivered.get(user_id, 0), p.last_delivered_seq, p.last_read_seq)
+            known = self.of(user_id) if user_id in self._read else None
+            read = max(self._read.get(user_id, 0), p.last_read_seq)
+            delivered = max(self._delivered.get(user_id, 0), p.last_delivered_seq, p.last_read_seq)
+            self._read[user_id], self._delivered[user_id] = read, delivered
+            if known is not None and (read > known.read_seq or delivered > known.delivered_seq):
+                self._to_announce(user_id, read_moved=read > known.read_seq)
 
     def read(self, user_id: UUID, seq: int, last_seq: int) -> bool:
         """Move the read mark, and with it the delivered one, to `seq` clamped to `last_seq`; false if nothing moved."""
@@ -72,7 +79,7 @@ class Marks:
         if user_id in self._read and seq > self._read[user_id]:
             self._read[user_id] = seq
             self._delivered[user_id] = max(self._delivered[user_id], seq)
-            self._announce[user_id] = True
+            self._to_announce(user_id, read_moved=True)
 
     def follow(self, user_id: UUID, since_seq: int) -> None:
         """One more live subscription of the user: what is written after `since_seq` counts as delivered."""
@@ -133,6 +140,9 @@ class Marks:
 
     def _changed(self, user_id: UUID, *, read_moved: bool) -> None:
         self._dirty.add(user_id)
+        self._to_announce(user_id, read_moved=read_moved)
+
+    def _to_announce(self, user_id: UUID, *, read_moved: bool) -> None:
         self._announce[user_id] = read_moved or self._announce.get(user_id, False)
 
     @property
@@ -147,14 +157,19 @@ class Marks:
     def has_unannounced(self) -> bool:
         return bool(self._announce)
 
-    def take_unsaved(self) -> list[Mark]:
-        taken = [self.of(user_id) for user_id in self._dirty]
-        self._dirty.clear()
+    def take_unsaved(self, user_ids: Collection[UUID] | None = None) -> list[Mark]:
+        """The marks that are not stored yet, of `user_ids` or of all; from now on they count as stored."""
+        taken = [self.of(user_id) for user_id in self._dirty if user_ids is None or user_id in user_ids]
+        self._dirty.difference_update([mark.user_id for mark in taken])
         return taken
 
     def put_back(self, marks: Iterable[Mark]) -> None:
         """What `take_unsaved` gave could not be stored."""
         self._dirty.update(mark.user_id for mark in marks if mark.user_id in self._read)
+
+    def announce_all(self) -> None:
+        """Nobody knows what has been announced: announce the marks of all members again."""
+        self._announce = dict.fromkeys(self._read, True)
 
     def take_unannounced(self, *, delivered_too: bool) -> list[Mark]:
         """The marks that moved since the last call; without `delivered_too` only where the read mark did."""

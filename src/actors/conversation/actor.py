@@ -7,7 +7,7 @@ from uuid import UUID
 import trio
 
 from actors.conversation.agenda import Agenda, Task
-from actors.conversation.audience import Audience
+from actors.conversation.audience import Attendance
 from actors.conversation.handlers import Handlers
 from actors.conversation.messages import ConversationMessage, Post
 from actors.conversation.refusal import refuse
@@ -28,12 +28,12 @@ class ConversationActor:
     """
 
     def __init__(
-        self, services: ConversationServices, audience: Audience, context: ActorContext[ConversationMessage]
+        self, services: ConversationServices, attendance: Attendance, context: ActorContext[ConversationMessage]
     ) -> None:
         self._services = services
         self._policy = services.policy
-        self._audience = audience
-        self._context = context
+        self._attendance = attendance
+        self._audience = attendance.audience
         self._mailbox = context.mailbox
         self._agenda = Agenda()
         self._handlers = Handlers(services, self._agenda)
@@ -47,7 +47,7 @@ class ConversationActor:
             await self._serve(room)
         finally:
             with trio.move_on_after(self._policy.flush_timeout, shield=True):
-                await self._save_marks(room)
+                await self._flush(room)
 
     async def _open(self, conversation_id: UUID) -> Room | None:
         """The room from the database. None when there is no such conversation, or nobody is left to wait for it."""
@@ -55,19 +55,19 @@ class ConversationActor:
             try:
                 conversation = await self._services.store.load(conversation_id)
                 if conversation is None:
-                    return await self._close_unknown()
-                room = Room(self._services, conversation, self._audience)
+                    return self._close_unknown()
+                room = Room(self._services, conversation, self._attendance)
                 await self._settle_in_hand(room)
                 await room.resynchronise()
             except ChatError as error:
-                if error.code is not ErrorCode.UNAVAILABLE:
+                if error.code not in (ErrorCode.UNAVAILABLE, ErrorCode.OVERLOADED):
                     raise
                 if not await self._refuse_for_now(error):
                     return None
             else:
                 return room
 
-    async def _close_unknown(self) -> None:
+    def _close_unknown(self) -> None:
         error = not_found("Conversation")
         for subscription in list(self._audience):
             self._audience.discard(subscription)
@@ -79,6 +79,7 @@ class ConversationActor:
     async def _refuse_for_now(self, error: ChatError) -> bool:
         """Refuse what waits and what comes until it is time to ask the database again. False: nobody waits, give up."""
         self._refuse_waiting(error)
+        self._audience.discard_closed()
         if not self._audience and self._mailbox.close_if_empty():
             return False
         with trio.move_on_after(self._policy.retry_seconds):
@@ -91,94 +92,99 @@ class ConversationActor:
         return True
 
     def _refuse_waiting(self, error: ChatError) -> None:
-        for message in self._context.in_hand:
+        """Refuse what is in hand and what waits."""
+        while self._mailbox.try_receive() is not None:
+            pass
+        for message in self._mailbox.in_hand:
             refuse(message, error)
-        while (message := self._mailbox.try_receive()) is not None:
-            refuse(message, error)
-        self._context.done()
+        self._mailbox.done()
 
     async def _settle_in_hand(self, room: Room) -> None:
         """Answer what a crashed incarnation had received: a post is done if its message is in the database."""
-        open_posts = {m.message.id: m for m in self._context.in_hand if isinstance(m, Post) and not m.reply.settled}
+        in_hand = self._mailbox.in_hand
+        open_posts = {m.message.id: m for m in in_hand if isinstance(m, Post) and not m.reply.settled}
         if open_posts:
             for found in await self._services.history.find(open_posts.keys(), room.id):
                 appended = Appended(found.id, found.seq, found.created_rev, found.created_at, was_new=True)
                 open_posts[found.id].reply.succeed(appended)
-        for message in self._context.in_hand:
+        for message in in_hand:
             refuse(message, unavailable())
-        self._context.done()
+        self._mailbox.done()
 
     async def _serve(self, room: Room) -> None:
-        while True:
+        while not room.gone:
             self._plan(room)
             batch: list[ConversationMessage] = []
             try:
                 with trio.move_on_at(min(self._agenda.next_deadline, self._idle_at)):
                     batch = await self._mailbox.receive_batch(self._policy.batch_limit)
             except MailboxClosed:
-                return None
+                return
             if batch:
                 self._idle_at = inf
-                if not await self._handlers.handle(room, batch):
-                    return await self._close_unknown()
-            if not await self._do_what_is_due(room):
-                return await self._close_unknown()
+                await self._handlers.handle(room, batch)
+            await self._do_what_is_due(room)
             if not batch and trio.current_time() >= self._idle_at:
                 room.prune()
                 if not self._audience and self._mailbox.close_if_empty():
-                    return None
+                    return
                 self._idle_at = inf
+        self._close_unknown()
 
     def _plan(self, room: Room) -> None:
         now = trio.current_time()
         agenda = self._agenda
+        policy = self._policy
         agenda.set(Task.EXPIRE_TYPING, room.typing.next_deadline)
-        if room.marks.has_unannounced or (not room.is_large and not room.marks.is_settled):
-            agenda.no_later(Task.ANNOUNCE_MARKS, now, after_last=self._policy.mark_interval)
+        if not room.marks.is_settled:
+            if room.is_large:
+                agenda.no_later(Task.SETTLE_MARKS, now + policy.large_room_mark_interval)
+            else:
+                agenda.no_later(Task.ANNOUNCE_MARKS, now, after_last=policy.mark_interval)
+        if room.marks.has_unannounced:
+            agenda.no_later(Task.ANNOUNCE_MARKS, now, after_last=policy.mark_interval)
         if room.marks.has_unsaved:
-            agenda.no_later(Task.SAVE_MARKS, now + self._policy.mark_interval)
-        elif not room.marks.is_settled:
-            agenda.no_later(Task.SAVE_MARKS, now + self._policy.large_room_mark_interval)
+            agenda.no_later(Task.SAVE_MARKS, now + policy.mark_interval, after_last=policy.retry_seconds)
         if room.unnoticed is not None:
-            agenda.no_later(Task.NOTIFY, now, after_last=self._policy.notification_interval)
+            agenda.no_later(Task.NOTIFY, now, after_last=policy.notification_interval)
         if self._idle_at == inf:
-            self._idle_at = now + self._policy.idle_seconds
+            self._idle_at = now + policy.idle_seconds
 
-    async def _do_what_is_due(self, room: Room) -> bool:
-        """False when the conversation is gone."""
+    async def _do_what_is_due(self, room: Room) -> None:
         now = trio.current_time()
         for task in self._agenda.take_due(now):
             match task:
                 case Task.EXPIRE_TYPING:
-                    for user_id in room.typing.expire(now):
-                        await room.announce_typing(user_id, is_typing=False)
+                    await room.expire_typing(now)
                 case Task.ANNOUNCE_MARKS:
                     await room.announce_marks()
-                case Task.SAVE_MARKS:
+                case Task.SETTLE_MARKS:
                     room.marks.settle()
+                case Task.SAVE_MARKS:
                     await self._save_marks(room)
                 case Task.NOTIFY:
                     room.notify_of_messages()
                 case Task.CATCH_UP:
-                    if not await self._catch_up(room):
-                        return False
+                    await self._catch_up(room)
                 case _:
                     assert_never(task)
-        return True
 
-    async def _catch_up(self, room: Room) -> bool:
+    async def _catch_up(self, room: Room) -> None:
         try:
-            return await room.catch_up()
+            await room.catch_up()
         except ChatError:
             self._agenda.no_later(Task.CATCH_UP, trio.current_time() + self._policy.retry_seconds)
-            return True
+        else:
+            self._handlers.plan_catch_up(trio.current_time())
 
     async def _save_marks(self, room: Room) -> None:
-        room.marks.settle()
-        marks = room.marks.take_unsaved()
-        if not marks:
-            return
         try:
-            await self._services.store.save_marks(room.id, marks)
+            await room.save_marks()
         except ChatError:
-            room.marks.put_back(marks)
+            # They stay unsaved, so the next plan has them again.
+            return
+
+    async def _flush(self, room: Room) -> None:
+        if not room.gone:
+            room.marks.settle()
+            await self._save_marks(room)

@@ -7,6 +7,7 @@ from math import inf
 class Task(Enum):
     EXPIRE_TYPING = "expire typing"
     ANNOUNCE_MARKS = "announce marks"
+    SETTLE_MARKS = "settle marks"
     SAVE_MARKS = "save marks"
     NOTIFY = "notify"
     CATCH_UP = "catch up"

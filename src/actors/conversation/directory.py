@@ -4,17 +4,90 @@ import random
 from collections.abc import Callable
 from uuid import UUID
 
+import trio
+from trio import TASK_STATUS_IGNORED, TaskStatus
+
 from actors.conversation.actor import ConversationActor
-from actors.conversation.audience import Audience
-from actors.conversation.messages import ConversationMessage
+from actors.conversation.audience import Attendance, Audience
+from actors.conversation.messages import ConversationMessage, Refresh
 from actors.conversation.refusal import refuse
 from actors.conversation.room import ConversationServices
 from actors.runtime.cell import ActorBehaviour, ActorContext
 from actors.runtime.dynamic import DynamicSupervisor
 from actors.runtime.events import SupervisorEvent
 from actors.runtime.spec import RestartIntensity
+from chatcore.errors import ChatError
+from chatcore.typing import Typing
 
-Conversations = DynamicSupervisor[UUID, ConversationMessage]
+
+class Conversations(DynamicSupervisor[UUID, ConversationMessage]):
+    """The dynamic supervisor of conversation actors.
+
+    Each conversation's attendance outlives the crashes of its actor. One that comes out of quarantine while there are
+    subscriptions gets an actor again by itself: nobody else would tell them what they miss.
+    """
+
+    def __init__(
+        self,
+        services: ConversationServices,
+        *,
+        max_conversations: int,
+        intensity: RestartIntensity,
+        rng: random.Random,
+        on_event: Callable[[SupervisorEvent], None] | None,
+    ) -> None:
+        super().__init__(
+            "conversations",
+            self._behave,
+            capacity=services.policy.mailbox_capacity,
+            max_children=max_conversations,
+            intensity=intensity,
+            rng=rng,
+            refuse=refuse,
+            on_event=on_event,
+        )
+        self._services = services
+        self._attendances: dict[UUID, Attendance] = {}
+
+    async def run(self, *, task_status: TaskStatus[None] = TASK_STATUS_IGNORED) -> None:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._attend)
+            await super().run(task_status=task_status)
+            nursery.cancel_scope.cancel()
+
+    def _behave(self, conversation_id: UUID) -> ActorBehaviour[ConversationMessage]:
+        policy = self._services.policy
+
+        async def run(context: ActorContext[ConversationMessage]) -> None:
+            attendance = self._attendances.get(conversation_id)
+            if attendance is None:
+                attendance = Attendance(Audience(), Typing(policy.typing_timeout, policy.typing_min_interval))
+                self._attendances[conversation_id] = attendance
+            try:
+                await ConversationActor(self._services, attendance, context).run(conversation_id)
+            finally:
+                if not attendance.audience:
+                    self._attendances.pop(conversation_id, None)
+
+        return run
+
+    async def _attend(self) -> None:
+        while True:
+            await trio.sleep(self._services.policy.attend_seconds)
+            for conversation_id in self._attendances.keys() - set(self.keys()):
+                self._revive(conversation_id)
+
+    def _revive(self, conversation_id: UUID) -> None:
+        audience = self._attendances[conversation_id].audience
+        audience.discard_closed()
+        if not audience:
+            del self._attendances[conversation_id]
+            return
+        try:
+            self.ref(conversation_id).tell(Refresh())
+        except ChatError:
+            # Too many are live, or this one has just come back: there is a next time.
+            return
 
 
 def supervise_conversations(
@@ -25,25 +98,5 @@ def supervise_conversations(
     rng: random.Random,
     on_event: Callable[[SupervisorEvent], None] | None = None,
 ) -> Conversations:
-    """The dynamic supervisor of conversation actors; each conversation's audience outlives the crashes of its actor."""
-    audiences: dict[UUID, Audience] = {}
-
-    def behaviour(conversation_id: UUID) -> ActorBehaviour[ConversationMessage]:
-        async def run(context: ActorContext[ConversationMessage]) -> None:
-            audience = audiences.setdefault(conversation_id, Audience())
-            await ConversationActor(services, audience, context).run(conversation_id)
-            if not audience:
-                audiences.pop(conversation_id, None)
-
-        return run
-
-    return DynamicSupervisor(
-        "conversations",
-        behaviour,
-        capacity=services.policy.mailbox_capacity,
-        max_children=max_conversations,
-        intensity=intensity,
-        rng=rng,
-        refuse=refuse,
-        on_event=on_event,
-    )
+    """The conversations of a node, to be run as a child of its supervisor."""
+    return Conversations(services, max_conversations=max_conversations, intensity=intensity, rng=rng, on_event=on_event)

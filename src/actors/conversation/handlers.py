@@ -1,6 +1,7 @@
 """What a conversation does for each message it understands."""
 
 from collections.abc import Sequence
+from math import inf
 from typing import assert_never
 from uuid import UUID
 
@@ -15,6 +16,7 @@ from actors.conversation.messages import (
     Delete,
     Detach,
     Edit,
+    Individual,
     Join,
     MarkDelivered,
     MarkRead,
@@ -26,175 +28,253 @@ from actors.conversation.messages import (
     StartTyping,
     StopTyping,
 )
-from actors.conversation.refusal import refuse
+from actors.conversation.refusal import has_expired, refuse
 from actors.conversation.room import ConversationServices, Room
 from actors.ports import Roster
 from actors.runtime.reply import Reply
-from chatcore.errors import ChatError, ErrorCode, forbidden, unavailable
+from chatcore.errors import ChatError, ErrorCode, forbidden, not_found, unavailable
 from chatcore.model import Appended, Event, EventKind, Message, NotificationType
 
 
 class Handlers:
-    """Performs messages on one room, in order. Its methods return false when the conversation is gone."""
+    """Performs messages on one room, in order. It stops where the room turns out to be gone."""
 
     def __init__(self, services: ConversationServices, agenda: Agenda) -> None:
         self._services = services
         self._policy = services.policy
         self._agenda = agenda
+        self._looked = False
+        self._doubted_at = -inf
 
-    async def handle(self, room: Room, batch: Sequence[ConversationMessage]) -> bool:
-        """Handle in order, posts that stand together as one append. False when the conversation is gone."""
+    async def handle(self, room: Room, batch: Sequence[ConversationMessage]) -> None:
+        """Handle in order; posts that stand together are one append, marks that stand together one write."""
+        self._looked = False
         posts: list[Post] = []
-        size = 0
+        marks: list[MarkRead | MarkDelivered] = []
         for message in batch:
-            if isinstance(message, Post):
-                size += len(message.message.text)
-                posts.append(message)
-                if size < self._policy.batch_bytes:
-                    continue
-            if posts:
-                if not await self._append(room, posts):
-                    return False
-                posts, size = [], 0
-            if not isinstance(message, Post) and not await self._handle_one(room, message):
-                return False
-        return not posts or await self._append(room, posts)
+            if posts and not isinstance(message, Post):
+                await self._post(room, posts)
+                posts = []
+            if marks and not isinstance(message, MarkRead | MarkDelivered):
+                await self._mark(room, marks)
+                marks = []
+            if room.gone:
+                return
+            match message:
+                case Post():
+                    posts.append(message)
+                case MarkRead() | MarkDelivered():
+                    marks.append(message)
+                case _:
+                    await self._handle_one(room, message)
+        await self._post(room, posts)
+        await self._mark(room, marks)
 
-    async def _append(self, room: Room, posts: Sequence[Post]) -> bool:
-        wanted: list[Post] = []
+    def plan_catch_up(self, now: float) -> None:
+        """The database has just been read at `now`: it is read again while a write may still be committed unseen."""
+        age = now - self._doubted_at
+        if age < self._policy.doubt_seconds:
+            self._agenda.no_later(Task.CATCH_UP, now + max(age, self._policy.retry_seconds))
+
+    async def _post(self, room: Room, posts: Sequence[Post]) -> None:
+        """Append `posts`, cut where the text of one append is over its bound."""
+        portion: list[Post] = []
+        size = 0
         for post in posts:
-            if post.reply.expired:
-                post.reply.fail(unavailable())
-            else:
-                try:
-                    await self._require_member(room, post.message.sender_id)
-                    wanted.append(post)
-                except ChatError as error:
-                    post.reply.fail(error)
-        if not wanted:
-            return True
+            portion.append(post)
+            size += len(post.message.text)
+            if size >= self._policy.batch_bytes:
+                await self._append(room, portion)
+                portion, size = [], 0
+        await self._append(room, portion)
+
+    async def _append(self, room: Room, posts: Sequence[Post]) -> None:
+        wanted = [post for post in posts if await self._may(room, post, post.message.sender_id)]
+        if room.gone or not wanted:
+            return
         try:
             outcomes = await self._services.log.append([post.message for post in wanted])
         except ChatError as error:
             for post in wanted:
                 post.reply.fail(error)
-            self._agenda.no_later(Task.CATCH_UP, trio.current_time() + self._policy.retry_seconds)
-            return True
+            if error.code is not ErrorCode.OVERLOADED:
+                self._doubt()
+            return
         events: list[Event] = []
         for post, outcome in zip(wanted, outcomes, strict=True):
             if isinstance(outcome, ChatError):
                 post.reply.fail(outcome)
+                self._learn(outcome)
                 continue
             post.reply.succeed(outcome)
             if outcome.was_new:
                 events.append(_created(room, post, outcome))
+            elif outcome.rev > room.gate.position:
+                self._agenda.no_later(Task.CATCH_UP, trio.current_time())
         if not events:
-            return True
+            return
         events.sort(key=lambda event: event.rev)
         try:
-            alive = await room.admit(events, events[0].rev - 1)
+            await room.admit(events, events[0].rev - 1)
         except ChatError:
             self._agenda.no_later(Task.CATCH_UP, trio.current_time() + self._policy.retry_seconds)
-            return True
         for event in events:
-            sender_id = event.message.sender_id
-            room.marks.sent(sender_id, event.message.seq)
-            if room.typing.stop(sender_id):
-                await room.announce_typing(sender_id, is_typing=False)
-        return alive
+            room.marks.sent(event.message.sender_id, event.message.seq)
+            await room.stop_typing(event.message.sender_id)
 
-    async def _handle_one(self, room: Room, message: ConversationMessage) -> bool:
-        """False when the conversation is gone."""
+    async def _mark(self, room: Room, messages: Sequence[MarkRead | MarkDelivered]) -> None:
+        durable: list[MarkRead | MarkDelivered] = []
+        for message in messages:
+            user_id = message.user_id
+            if not await self._may(room, message, user_id):
+                continue
+            if message.seq > room.last_seq and not await self._look_for(room, message):
+                continue
+            if isinstance(message, MarkRead):
+                room.marks.read(user_id, message.seq, room.last_seq)
+            else:
+                room.marks.delivered(user_id, message.seq, room.last_seq)
+            if message.durable:
+                durable.append(message)
+            else:
+                message.reply.succeed(None)
+        if not durable or room.gone:
+            return
         try:
-            return await self._dispatch(room, message)
+            await room.save_marks({message.user_id for message in durable})
+        except ChatError as error:
+            for message in durable:
+                message.reply.fail(error)
+        else:
+            for message in durable:
+                message.reply.succeed(None)
+
+    async def _handle_one(self, room: Room, message: Individual) -> None:
+        if has_expired(message):
+            refuse(message, unavailable())
+            return
+        try:
+            await self._dispatch(room, message)
         except ChatError as error:
             refuse(message, error)
-            if error.code is ErrorCode.UNAVAILABLE:
-                self._agenda.no_later(Task.CATCH_UP, trio.current_time() + self._policy.retry_seconds)
-            return True
+            if error.code in (ErrorCode.UNAVAILABLE, ErrorCode.OVERLOADED):
+                self._doubt()
 
-    async def _dispatch(self, room: Room, message: ConversationMessage) -> bool:
+    async def _dispatch(self, room: Room, message: Individual) -> None:
         services = self._services
         match message:
-            case Post():
-                return await self._append(room, [message])
             case Edit(message_id, editor_id, text, reply):
                 event = await services.log.edit(room.id, message_id, editor_id, text)
                 reply.succeed(event)
-                return await room.admit([event], event.rev - 1)
+                await room.admit([event], event.rev - 1)
             case Delete(message_id, user_id, moderator, reply):
                 deleted = await services.log.delete(room.id, message_id, user_id, moderator=moderator)
                 reply.succeed(deleted)
-                return deleted is None or await room.admit([deleted], deleted.rev - 1)
+                if deleted is not None:
+                    await room.admit([deleted], deleted.rev - 1)
             case AddMembers(by, user_ids, reply):
                 roster = await services.store.add_members(room.id, by, user_ids, max_members=self._policy.max_members)
-                return await self._adopt(room, roster, reply)
+                await self._adopt(room, roster, reply)
             case RemoveMember(by, user_id, reply):
-                return await self._adopt(room, await services.store.remove_member(room.id, by, user_id), reply)
+                await self._adopt(room, await services.store.remove_member(room.id, by, user_id), reply)
             case ChangeDetails(by, name, avatar_url, reply):
                 roster = await services.store.change_details(room.id, by, name=name, avatar_url=avatar_url)
-                return await self._adopt(room, roster, reply)
+                await self._adopt(room, roster, reply)
             case Join(user_id, reply):
                 await self._require_member(room, user_id)
                 reply.succeed(Position(room.gate.position, room.last_seq, room.marks.of(user_id)))
             case Attach(subscription, reply):
                 await self._require_member(room, subscription.user_id)
-                reply.succeed(subscription.closed or room.attach(subscription))
+                is_live = subscription.closed or room.attach(subscription)
+                reply.succeed(is_live)
+                if is_live:
+                    room.greet(subscription)
             case Detach(subscription):
                 room.detach(subscription)
             case StartTyping(user_id, reply):
                 await self._require_member(room, user_id)
                 reply.succeed(None)
-                if room.typing.start(user_id, trio.current_time()):
-                    await room.announce_typing(user_id, is_typing=True)
+                await room.start_typing(user_id, trio.current_time())
             case StopTyping(user_id, reply):
                 reply.succeed(None)
-                if room.typing.stop(user_id):
-                    await room.announce_typing(user_id, is_typing=False)
-            case MarkRead() | MarkDelivered():
-                await self._mark(room, message)
+                await room.stop_typing(user_id)
             case Marks(reply):
                 reply.succeed(room.marks.all())
             case Refresh():
-                return await room.catch_up()
+                await self._look(room)
             case _:
                 assert_never(message)
-        return True
 
-    async def _mark(self, room: Room, message: MarkRead | MarkDelivered) -> None:
-        await self._require_member(room, message.user_id)
-        if message.durable and message.seq > room.last_seq:
-            await room.catch_up()
-        if isinstance(message, MarkRead):
-            room.marks.read(message.user_id, message.seq, room.last_seq)
-        else:
-            room.marks.delivered(message.user_id, message.seq, room.last_seq)
-        if message.durable:
-            await self._services.store.save_marks(room.id, [room.marks.of(message.user_id)])
-        message.reply.succeed(None)
+    async def _adopt(self, room: Room, roster: Roster, reply: Reply[Roster]) -> None:
+        """Take a committed change of members or details.
 
-    async def _require_member(self, room: Room, user_id: UUID) -> None:
-        """A stranger is refused, after a look at the database: he may have been added on another node just now."""
-        if user_id not in room.marks:
-            await room.catch_up()
-            if user_id not in room.marks:
-                raise forbidden()
-
-    async def _adopt(self, room: Room, roster: Roster, reply: Reply[Roster]) -> bool:
-        """Take a committed change of members or details, once everything before it has been delivered."""
-        before = room.gate.position
-        changed = roster.conversation.rev > before
-        if changed and not await room.catch_up():
-            reply.succeed(roster)
-            return False
+        Who was removed is cut off at once, even if the database cannot be read for what came before the change.
+        """
+        changed = roster.conversation.rev > room.gate.position
         reply.succeed(roster)
+        if changed:
+            await room.adopt(roster.conversation)
         for user_id in roster.added:
             room.notify(NotificationType.PARTICIPANT_ADDED, user_id)
         for user_id in roster.removed:
             room.notify(NotificationType.PARTICIPANT_REMOVED, user_id, also=[user_id])
         if changed and not roster.added and not roster.removed:
             room.notify(NotificationType.CONVERSATION_UPDATED, None)
+        if changed:
+            await room.reach(roster.conversation.rev)
+
+    async def _may(self, room: Room, message: Post | MarkRead | MarkDelivered, user_id: UUID) -> bool:
+        """False when `message` is not to be performed; it is answered then."""
+        if has_expired(message):
+            message.reply.fail(unavailable())
+            return False
+        try:
+            await self._require_member(room, user_id)
+        except ChatError as error:
+            message.reply.fail(error)
+            return False
         return True
+
+    async def _look_for(self, room: Room, message: MarkRead | MarkDelivered) -> bool:
+        """As `_look`; false when the database cannot be asked, `message` is answered then."""
+        try:
+            await self._look(room)
+        except ChatError as error:
+            message.reply.fail(error)
+            return False
+        return True
+
+    async def _require_member(self, room: Room, user_id: UUID) -> None:
+        """A stranger is refused, after a look at the database: he may have been added on another node just now."""
+        if user_id not in room.marks:
+            await self._look(room)
+            if room.gone:
+                raise not_found("Conversation")
+            if user_id not in room.marks:
+                raise forbidden()
+
+    async def _look(self, room: Room) -> None:
+        """Compare with the database, once a batch: all of a batch was sent before. So a stranger who keeps asking
+        costs little. Raises `ChatError`.
+        """
+        if not self._looked:
+            await room.catch_up()
+            self._looked = True
+
+    def _learn(self, refusal: ChatError) -> None:
+        """What the refusal of a member's post tells: the database knows other members, or nothing is known of it."""
+        match refusal.code:
+            case ErrorCode.FORBIDDEN | ErrorCode.NOT_FOUND:
+                self._agenda.no_later(Task.CATCH_UP, trio.current_time())
+            case ErrorCode.UNAVAILABLE:
+                self._doubt()
+            case _:
+                pass
+
+    def _doubt(self) -> None:
+        """A write was not answered: if it was committed, or still is to be, the subscriptions must hear of it."""
+        now = self._doubted_at = trio.current_time()
+        self._agenda.no_later(Task.CATCH_UP, now + self._policy.retry_seconds)
 
 
 def _created(room: Room, post: Post, outcome: Appended) -> Event:

@@ -141,9 +141,8 @@ class Refresh:
     """Something outside changed (a member's name, another node's write): compare with the database."""
 
 
-ConversationMessage = (
-    Post
-    | Edit
+Individual = (
+    Edit
     | Delete
     | AddMembers
     | RemoveMember
@@ -153,8 +152,9 @@ ConversationMessage = (
     | Detach
     | StartTyping
     | StopTyping
-    | MarkRead
-    | MarkDelivered
     | Marks
     | Refresh
 )
+"""Each is performed by itself; the others together with those of their kind that wait beside them."""
+
+ConversationMessage = Post | MarkRead | MarkDelivered | Individual

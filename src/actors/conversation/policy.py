@@ -21,10 +21,15 @@ class ConversationPolicy:
     fanout_slice: int = 256
     """Subscribers served between two checkpoints."""
     recent_events: int = 256
-    """Events kept at hand for a subscription that joins just behind."""
+    recent_bytes: int = 262_144
+    """Events kept at hand for a subscription that joins just behind, and the bytes of their bodies."""
     history_page: int = 200
     max_members: int = 1000
     retry_seconds: float = 1.0
-    """How long after a failed read or a write of unknown outcome the database is asked again."""
+    """How long after a failed read or write, or a write of unknown outcome, the database is asked again."""
+    doubt_seconds: float = 30.0
+    """How long a write of unknown outcome may still be committed: until then the database is asked again and again."""
+    attend_seconds: float = 5.0
+    """How long a conversation that came out of quarantine may leave its subscriptions without an actor."""
     flush_timeout: float = 5.0
     """How long a stop may take to store the last marks."""

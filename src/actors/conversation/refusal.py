@@ -11,3 +11,12 @@ def refuse(message: ConversationMessage, error: ChatError) -> None:
             pass
         case _:
             message.reply.fail(error)
+
+
+def has_expired(message: ConversationMessage) -> bool:
+    """Whoever sent `message` has given up waiting for its answer."""
+    match message:
+        case Detach() | Refresh():
+            return False
+        case _:
+            return message.reply.expired

@@ -27,6 +27,11 @@ class Encoded:
     body: bytes
 
 
+def highest_created(events: Sequence[Encoded]) -> int:
+    """The `seq` of the last message that `events` create; 0 when they create none."""
+    return max((event.seq for event in events if event.kind is EventKind.CREATED), default=0)
+
+
 class FrameFormat(Hashable, Protocol):
     """All that makes the frames of one subscriber differ from another's; equal formats share their bytes."""
 

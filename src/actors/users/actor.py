@@ -4,6 +4,8 @@ from collections.abc import Collection
 from typing import assert_never
 from uuid import UUID
 
+import trio
+
 from actors.runtime.mailbox import Mailbox, MailboxClosed, MailboxFull
 from actors.users.messages import Listen, Listener, Notify, Unlisten, UsersMessage
 
@@ -13,12 +15,16 @@ class Users:
 
     Mailbox: `capacity` messages. Full: notifications are dropped and counted in `dropped` (they are best effort), a
     connection that wants to listen is refused as `OVERLOADED`. Owns who listens. Permanent: its supervisor restarts
-    it, and the listeners stay, since they belong to the connections.
+    it, and the listeners stay, since they belong to the connections. A checkpoint comes after every `slice_size`
+    listeners served.
     """
 
-    def __init__(self, capacity: int) -> None:
+    def __init__(self, capacity: int, slice_size: int = 256) -> None:
         self.mailbox: Mailbox[UsersMessage] = Mailbox("users", capacity)
         self.dropped = 0
+        """Notifications that were not told because too much waited."""
+        self._slice = slice_size
+        self._served = 0
         self._listeners: dict[UUID, dict[Listener, None]] = {}
 
     @property
@@ -36,11 +42,15 @@ class Users:
             self.dropped += len(message.bodies)
 
     async def run(self) -> None:
+        for message in self.mailbox.in_hand:
+            # Left by a crash: who came and went must not be forgotten; what crashed it may be a notification.
+            if not isinstance(message, Notify):
+                await self._handle(message)
         while True:
-            for message in await self.mailbox.receive_batch(256):
-                self._handle(message)
+            for message in await self.mailbox.receive_batch(self._slice):
+                await self._handle(message)
 
-    def _handle(self, message: UsersMessage) -> None:
+    async def _handle(self, message: UsersMessage) -> None:
         match message:
             case Listen(listener):
                 if not listener.closed:
@@ -48,17 +58,20 @@ class Users:
             case Unlisten(listener):
                 self._forget(listener)
             case Notify():
-                self._notify(message)
+                await self._notify(message)
             case _:
                 assert_never(message)
 
-    def _notify(self, message: Notify) -> None:
+    async def _notify(self, message: Notify) -> None:
         for user_id, body in message.bodies:
             for listener in tuple(self._listeners.get(user_id, ())):
                 if listener.closed:
                     self._forget(listener)
                 elif not (message.skip_watching and listener.watches(message.conversation_id)):
                     listener.notify(body)
+                self._served += 1
+                if self._served % self._slice == 0:
+                    await trio.lowlevel.checkpoint()
 
     def _forget(self, listener: Listener) -> None:
         mine = self._listeners.get(listener.user_id)
