@@ -2,13 +2,15 @@
 
 import re
 from datetime import UTC, datetime, timedelta
+from functools import cache
 
 from attrs import define, field
 
 from actors.adapters.memory import MemoryChat
 from actors.adapters.memory.identity import MemoryIdentity
+from actors.identity_ports import StoredKey
 from chathttp.identity.config import IdentityConfig
-from chathttp.identity.keys import SigningKeys, load_signing_keys
+from chathttp.identity.keys import SigningKeys, make_key, parse_key
 from chathttp.identity.passwords import Passwords
 from chathttp.identity.service import IdentityService
 from chathttp.identity.verifier import TokenVerifier
@@ -69,12 +71,17 @@ class IdentityKit:
         await self.service.confirm(email, self.mails.code())
 
 
+@cache
+def _key() -> StoredKey:
+    return make_key()
+
+
 async def open_identity(config: IdentityConfig | None = None) -> IdentityKit:
     clock = WallClock()
     config = config or IdentityConfig()
     memory = MemoryChat(clock)
     stores, mails, passwords = MemoryIdentity(memory.users), LetterBox(), Passwords()
-    keys = await load_signing_keys(stores)
+    keys = SigningKeys([parse_key(each) for each in await stores.load_or_store(_key())])
     service = IdentityService(stores, stores, keys, passwords, mails, config, clock)
     verifier = TokenVerifier(keys, issuer=config.issuer, client_id=config.client_id)
     return IdentityKit(memory, stores, keys, passwords, mails, clock, config, service, verifier)
