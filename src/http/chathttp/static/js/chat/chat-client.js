@@ -67,6 +67,7 @@ export class ChatClient {
   start() {
     this.#stopListening = this.store.subscribe(() => this.#follow());
     this.#follow();
+    this.#readList().catch(ignoreUnreachable); // there to be read while the connection is being made, or cannot be
     this.socket.start();
   }
 

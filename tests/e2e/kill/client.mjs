@@ -1,0 +1,97 @@
+/**
+ * A chat client as an app has it, under load: sends without pause, bears a clientMessageId on each message, connects again by
+ * itself, resumes from the last rev it has seen, and sends again what has no receipt. It records everything raw, without
+ * removing a repeat or sorting, so that the record proves what the server did.
+ */
+import { Client } from '@stomp/stompjs';
+import { WebSocket } from 'ws';
+
+/** Messages under way at once. */
+const WINDOW = 8;
+const RECONNECT_MS = 30;
+
+export class LoadedClient {
+  /**
+   * @param {{name: string, userId: string, token: string, conversationId: string, rev: number, wsUrl: () => string}} options
+   *   `wsUrl` is asked at every connection, since a restarted server may have another port
+   */
+  constructor({ name, userId, token, conversationId, rev, wsUrl }) {
+    Object.assign(this, { name, userId, conversationId, lastRev: rev });
+    this.created = 0;
+    this.unacknowledged = new Map(); // clientMessageId → {number, connection of the first send}
+    this.receipts = new Map(); // clientMessageId → {id, seq}
+    this.received = []; // bodies of message.created, as they came
+    this.complaints = []; // whatever must not happen
+    this.connection = 0;
+    this.closedAt = 0;
+    this.acknowledgedHere = 0; // receipts on this connection
+    this.committedUnreceipted = 0; // committed before a connection ended, without a receipt on it
+    this.isSending = true;
+    this.onProgress = () => {};
+    this.client = new Client({
+      webSocketFactory: () => new WebSocket(wsUrl(), ['v12.stomp']),
+      connectHeaders: { Authorization: `Bearer ${token}` },
+      reconnectDelay: RECONNECT_MS,
+      onConnect: () => this.#connected(),
+      onStompError: ({ headers, body }) => this.complaints.push(`ERROR ${headers.message} ${body}`),
+      onWebSocketClose: () => {
+        this.closedAt = Date.now();
+        this.acknowledgedHere = 0;
+      },
+    });
+  }
+
+  #connected() {
+    this.connection += 1;
+    this.client.subscribe('/user/queue/errors', ({ body }) => this.#refused(JSON.parse(body)));
+    const topic = `/topic/conversation.${this.conversationId}`;
+    this.client.subscribe(topic, (frame) => this.#message(frame), { 'last-rev': String(this.lastRev) });
+    for (const clientMessageId of this.unacknowledged.keys()) this.#send(clientMessageId);
+    this.#fill();
+  }
+
+  /** The server says that it could not: nothing is known of the outcome, so the same again. */
+  #refused({ errorCode, receipt }) {
+    if (errorCode === 'UNAVAILABLE' || errorCode === 'OVERLOADED') this.#send(receipt);
+    else this.complaints.push(`refused ${receipt}: ${errorCode}`);
+  }
+
+  #fill() {
+    while (this.isSending && this.unacknowledged.size < WINDOW) {
+      this.created += 1;
+      const clientMessageId = `${this.name}-${this.created}`;
+      this.unacknowledged.set(clientMessageId, { number: this.created, connection: this.connection });
+      this.#send(clientMessageId);
+    }
+  }
+
+  #send(clientMessageId) {
+    if (!this.client.connected) return;
+    this.client.watchForReceipt(clientMessageId, ({ headers }) => this.#receipt(clientMessageId, headers));
+    this.client.publish({
+      destination: '/app/message.send',
+      headers: { receipt: clientMessageId },
+      body: JSON.stringify({ conversationId: this.conversationId, text: `text of ${clientMessageId}`, clientMessageId }),
+    });
+  }
+
+  #receipt(clientMessageId, headers) {
+    this.unacknowledged.delete(clientMessageId);
+    this.receipts.set(clientMessageId, { id: headers['message-id'], seq: Number(headers.seq) });
+    this.acknowledgedHere += 1;
+    this.#fill();
+    this.onProgress();
+  }
+
+  #message({ headers, body }) {
+    const message = JSON.parse(body);
+    this.lastRev = Number(headers.rev);
+    if (headers.event !== 'message.created') this.complaints.push(`event ${headers.event}`);
+    if (headers['history-truncated']) this.complaints.push('history-truncated');
+    const waiting = message.senderId === this.userId && this.unacknowledged.get(message.clientMessageId);
+    // The database's clock is this machine's, so it tells on which side of the kill the commit was.
+    if (waiting && waiting.connection < this.connection && Date.parse(message.timestamp) < this.closedAt) this.committedUnreceipted += 1;
+    this.received.push(message);
+    this.onProgress();
+  }
+}
