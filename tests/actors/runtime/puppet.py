@@ -19,7 +19,8 @@ class Broken(Exception):
 class Puppet:
     """Writes `+name` into `log` when it starts, `-name` when it has ended, and does what it is told between.
 
-    `cleanup` is how many seconds its shielded clean-up takes; `ready` whether it reports its start by itself.
+    `cleanup` is how many seconds its shielded clean-up takes; `ready` whether it reports its start by itself, after
+    `ready_after` seconds.
     """
 
     def __init__(
@@ -32,9 +33,11 @@ class Puppet:
         cleanup: float = 0.0,
         cleanup_error: Exception | None = None,
         ready: bool = True,
+        ready_after: float = 0.0,
     ) -> None:
         self.name = name
         self.ready = ready
+        self._ready_after = ready_after
         self.alive = False
         self.contexts: list[ChildContext] = []
         self.starts: list[float] = []
@@ -66,7 +69,9 @@ class Puppet:
         self._order = trio.Event()
         self._error = None
         try:
-            if self.ready:
+            with trio.move_on_after(self._ready_after):
+                await self._order.wait()
+            if self.ready and not self._order.is_set():
                 context.started()
             await self._order.wait()
             if self._error is not None:
