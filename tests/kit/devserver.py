@@ -90,6 +90,15 @@ class DevServer:
 
     def start(self) -> None:
         """Returns when the server says that it is ready. Raises AssertionError with its log when it does not."""
+        self.start_without_waiting()
+        line = _first_line(self._stdout(), START_PATIENCE)
+        if not line.startswith(READY):
+            self.kill()
+            raise AssertionError(f"not ready but {line!r}; log:\n{self.log[-8000:]}")
+        self.url = line.removeprefix(READY).strip()
+
+    def start_without_waiting(self) -> None:
+        """Starts the process, no more."""
         assert self._process is None or self._process.poll() is not None, "it runs already"
         with open(self.data_dir / "server.log", "ab") as log:
             self._process = subprocess.Popen(
@@ -102,11 +111,6 @@ class DevServer:
                 text=True,
                 start_new_session=True,
             )
-        line = _first_line(self._stdout(), START_PATIENCE)
-        if not line.startswith(READY):
-            self.kill()
-            raise AssertionError(f"not ready but {line!r}; log:\n{self.log[-8000:]}")
-        self.url = line.removeprefix(READY).strip()
 
     def interrupt(self) -> None:
         """Ctrl-C in its terminal: SIGINT to the whole foreground process group."""

@@ -13,6 +13,7 @@ from chathttp.dev.errors import DevError
 from chathttp.dev.lock import HeldByDevError, data_directory_lock
 from chathttp.dev.postgres import postgres_for_command, run_postgres, start_server, stop_server
 from tests.kit.postgres import scratch_directory
+from tests.kit.process import gone
 
 
 def _value(url: str, statement: str) -> object:
@@ -26,10 +27,6 @@ def _remember(url: str, text: str) -> None:
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute("CREATE TABLE IF NOT EXISTS memo (text text)")
         connection.execute("INSERT INTO memo VALUES (%s)", [text])
-
-
-def _gone(pid: int) -> bool:
-    return not Path(f"/proc/{pid}").exists()
 
 
 @pytest.fixture
@@ -54,7 +51,7 @@ async def test_serves_until_cancelled_and_is_gone_then(cluster: Cluster) -> None
         assert await trio.to_thread.run_sync(_value, url, "SELECT current_database()::text") == "stackmentor"
         assert os.getsid(server.pid) == server.pid, "Ctrl-C in our terminal would reach it"
         nursery.cancel_scope.cancel()
-    assert _gone(server.pid)
+    assert gone(server.pid)
     assert cluster.postmaster() is None
     assert not (cluster.directory / "postmaster.pid").exists(), "it was not shut down cleanly"
 
@@ -95,7 +92,7 @@ async def test_cancelled_while_it_starts_leaves_nothing(cluster: Cluster, monkey
     with trio.move_on_after(0.3):
         await run_postgres(cluster)
     assert started
-    assert _gone(started[0])
+    assert gone(started[0])
 
 
 async def test_stops_a_frozen_server_by_force(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -107,7 +104,7 @@ async def test_stops_a_frozen_server_by_force(cluster: Cluster, monkeypatch: pyt
         assert server is not None
         os.kill(server.pid, signal.SIGSTOP)
         nursery.cancel_scope.cancel()
-    assert _gone(server.pid)
+    assert gone(server.pid)
 
 
 async def test_left_behind_by_a_killed_run_it_is_stopped_before_the_next(cluster: Cluster) -> None:
@@ -156,7 +153,7 @@ def test_command_starts_and_stops_a_server_of_its_own(data_dir: Path) -> None:
         _remember(url, "first")
         server = prepare_cluster(data_dir).postmaster()
         assert server is not None
-    assert _gone(server.pid)
+    assert gone(server.pid)
     with postgres_for_command(data_dir) as url:
         assert _value(url, "SELECT text FROM memo") == "first"
 
