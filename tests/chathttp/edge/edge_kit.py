@@ -53,9 +53,9 @@ async def echo(transport: FrameTransport, handshake: HandshakeInfo) -> None:
         transport.offer(transport.frame(message if isinstance(message, bytes) else message.encode()))
 
 
-async def until(happened: Callable[[], object]) -> None:
+async def until(happened: Callable[[], object], *, within: float = 10) -> None:
     """Wait for something on the far side of a real socket, for which there is no event on this side."""
-    with trio.fail_after(10):
+    with trio.fail_after(within):
         while True:
             if happened():
                 return

@@ -42,9 +42,9 @@ class FakeSocket:
 
 
 def outbox_over(fake: FakeSocket, limit: int = 1 << 30, on_overflow: Callable[[], None] = lambda: None) -> Outbox:
-    return Outbox(
-        cast("socket.socket", fake), limit=limit, on_overflow=on_overflow, start_writer=lambda: None, write_timeout=30
-    )
+    outbox = Outbox(cast("socket.socket", fake), limit=limit, start_writer=lambda: None, write_timeout=30)
+    outbox.on_overflow = on_overflow
+    return outbox
 
 
 def drive(outbox: Outbox) -> None:
@@ -202,10 +202,10 @@ class Pair:
         self.outbox = Outbox(
             self.near,
             limit=limit,
-            on_overflow=overflow,
             start_writer=lambda: nursery.start_soon(write),
             write_timeout=write_timeout,
         )
+        self.outbox.on_overflow = overflow
 
     def fill(self, size: int = 50_000) -> int:
         """Offer until something is queued; the bytes offered."""

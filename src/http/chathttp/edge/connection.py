@@ -60,6 +60,13 @@ class ConnectionHandler:
         for scope in self._silent:
             scope.cancel()
 
+    async def flush(self, outbox: Outbox) -> None:
+        """See the close frame out, or drop the connection when that takes too long."""
+        with trio.move_on_after(self.limits.write_timeout):
+            await outbox.wait_drained()
+            return
+        outbox.abort()
+
     async def _route(self, sock: socket.socket, wrapped: trio.socket.SocketType, peer: Peer) -> None:
         head: RequestHead | None = None
         try:
@@ -68,7 +75,7 @@ class ConnectionHandler:
                 return
             head = parse_head(received.head)
             if head is None or head.path != self.websocket_path or not is_upgrade(head):
-                await self._serve_http(sock, wrapped, peer, received.head + received.rest)
+                await self._serve_http(sock, peer, received.head + received.rest)
                 return
             opening = self._open(head, received.rest)
             handshake = HandshakeInfo(self.websocket_path.decode(), head.query, head.headers, opening.subprotocol, peer)
@@ -77,13 +84,12 @@ class ConnectionHandler:
             return
         del received, head
         async with trio.open_nursery() as nursery:
-            transport, outbox = await self._accept(nursery, sock, wrapped, opening, peer)
+            transport, outbox = await self._accept(nursery, sock, opening, peer)
             session = self.on_session(transport, handshake)
             del opening, handshake
             await self.sessions.run(transport, session)
             del session
-            with trio.move_on_after(self.limits.write_timeout):
-                await outbox.wait_drained()
+            await self.flush(outbox)
             nursery.cancel_scope.cancel()
 
     async def _read_head(self, wrapped: trio.socket.SocketType) -> ReceivedHead | None:
@@ -111,33 +117,29 @@ class ConnectionHandler:
         return opening
 
     async def _accept(
-        self, nursery: trio.Nursery, sock: socket.socket, wrapped: trio.socket.SocketType, opening: Opening, peer: Peer
+        self, nursery: trio.Nursery, sock: socket.socket, opening: Opening, peer: Peer
     ) -> tuple[FrameTransport, Outbox]:
         outbox = Outbox(
             sock,
             limit=self.limits.outbox_limit_bytes,
-            on_overflow=lambda: transport.close_slow(),
             start_writer=lambda: nursery.start_soon(outbox.run_writer),
             write_timeout=self.limits.write_timeout,
         )
         transport = await accept_websocket(
-            nursery, wrapped, outbox, opening, peer, max_message_bytes=self.limits.max_frame_bytes
+            nursery, sock, outbox, opening, peer, max_message_bytes=self.limits.max_frame_bytes
         )
         return transport, outbox
 
-    async def _serve_http(
-        self, sock: socket.socket, wrapped: trio.socket.SocketType, peer: Peer, received: bytes
-    ) -> None:
+    async def _serve_http(self, sock: socket.socket, peer: Peer, received: bytes) -> None:
         address = sock.getsockname()
         async with trio.open_nursery() as nursery:
             outbox = Outbox(
                 sock,
                 limit=self.limits.outbox_limit_bytes,
-                on_overflow=lambda: None,
                 start_writer=lambda: nursery.start_soon(outbox.run_writer),
                 write_timeout=self.limits.write_timeout,
             )
-            stream = PrefixedStream(wrapped, received, outbox)
+            stream = PrefixedStream(sock, received, outbox)
             await self.http.serve(stream, peer, Peer(str(address[0]), int(address[1])))
 
     async def _refuse(

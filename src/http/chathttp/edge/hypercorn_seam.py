@@ -17,7 +17,7 @@ from hypercorn.protocol import ProtocolWrapper
 from hypercorn.protocol.h11 import H11Protocol
 from hypercorn.protocol.ws_stream import WSStream
 from hypercorn.trio.task_group import TaskGroup
-from hypercorn.trio.tcp_server import MAX_RECV, TCPServer
+from hypercorn.trio.tcp_server import TCPServer
 from hypercorn.trio.worker_context import WorkerContext
 from hypercorn.typing import ASGIFramework, ConnectionState
 
@@ -50,7 +50,6 @@ class HttpServer:
         config.h11_max_incomplete_size = limits.max_request_head_bytes
         config.keep_alive_timeout = limits.keep_alive_timeout
         config.websocket_max_message_size = limits.max_frame_bytes
-        config.websocket_ping_interval = limits.ping_interval
 
     async def serve(self, stream: PrefixedStream, peer: Peer, local: Peer) -> None:
         """Serve the requests of one connection to its end."""
@@ -111,10 +110,12 @@ class _Http1Server(TCPServer):
             await self._close()
 
     async def _read_requests(self, http1: _Http1Protocol) -> None:
+        # h11 bounds only heads that are not whole yet, so the bytes read at a time bound those that are.
+        size = self.config.h11_max_incomplete_size
         in_head = False
         while True:
             try:
-                data = await self.stream.receive_some(MAX_RECV)
+                data = await self.stream.receive_some(size)
             except (trio.ClosedResourceError, trio.BrokenResourceError):
                 break
             await self.protocol.handle(RawData(bytes(data)))

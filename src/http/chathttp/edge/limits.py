@@ -23,7 +23,5 @@ class EdgeLimits:
     these nothing is accepted."""
     keep_alive_timeout: float = 75.0
     """For the next request on a connection; longer than a load balancer's own (60 at AWS), or it sees 502."""
-    ping_interval: float = 30.0
-    """Between pings on a WebSocket that came through an HTTP connection."""
     close_timeout: float = 5.0
     """For the peer to end the connection after our close frame or last response."""

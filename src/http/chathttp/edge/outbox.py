@@ -50,7 +50,6 @@ class Outbox:
         "_dead",
         "_drained",
         "_limit",
-        "_on_overflow",
         "_overflowed",
         "_queue",
         "_sock",
@@ -60,6 +59,7 @@ class Outbox:
         "dropped",
         "high_water",
         "on_drained",
+        "on_overflow",
         "queued_bytes",
     )
 
@@ -68,13 +68,11 @@ class Outbox:
         sock: socket.socket,
         *,
         limit: int,
-        on_overflow: Callable[[], None],
         start_writer: Callable[[], None],
         write_timeout: float = 30.0,
     ) -> None:
         self._sock = sock
         self._limit = limit
-        self._on_overflow = on_overflow
         self._start_writer = start_writer
         self._write_timeout = write_timeout
         self._queue: deque[_Piece] | None = None
@@ -91,6 +89,8 @@ class Outbox:
         """Offers that were dropped."""
         self.on_drained: Callable[[], None] | None = None
         """Called each time the queue has been written to its end; it may offer again."""
+        self.on_overflow: Callable[[], None] | None = None
+        """Called once, when an offer was dropped because the queue is full."""
 
     @property
     def closed(self) -> bool:
@@ -125,7 +125,8 @@ class Outbox:
         elif self.queued_bytes + len(data) > self._limit:
             self.dropped += 1
             self._overflowed = True
-            self._on_overflow()
+            if self.on_overflow is not None:
+                self.on_overflow()
         else:
             self._enqueue(_Piece(memoryview(data), counted=True, begun=False, written=None))
         return False

@@ -1,0 +1,96 @@
+"""The part of a transport that writes: ready frames straight into the connection's outbox."""
+
+from collections.abc import Callable
+from typing import Final
+
+import trio
+
+from chathttp.edge.outbox import Outbox
+from chathttp.edge.prefixed import PrefixedStream
+from chathttp.edge.transport import ConnectionEnded, Peer
+from chathttp.errors import CLOSE_OVERLOADED, CLOSE_TOO_BIG
+from chathttp.stomp.websocket_frame import close_frame, text_frame
+
+NO_CLOSE_FRAME: Final = 1006
+"""The code of an end without a close frame (RFC 6455, section 7.1.5)."""
+SLOW_CONSUMER: Final = "reads too slowly"
+_PING: Final = b"\x89\x00"
+
+
+class OutboxTransport:
+    """Base of the transports. `_ended` is set once, by whichever side ends first; from then on nothing is read."""
+
+    __slots__ = ("_ended", "_max_bytes", "_outbox", "_stream", "peer")
+
+    def __init__(self, stream: PrefixedStream, peer: Peer, *, max_bytes: int) -> None:
+        self._stream = stream
+        self._outbox: Outbox = stream.outbox
+        self._max_bytes = max_bytes
+        self._ended: ConnectionEnded | None = None
+        self.peer = peer
+        self._outbox.on_overflow = self._close_slow
+
+    @property
+    def last_received(self) -> float:
+        return self._stream.last_received
+
+    @property
+    def queued_bytes(self) -> int:
+        return self._outbox.queued_bytes
+
+    @property
+    def closed(self) -> bool:
+        return self._outbox.closed
+
+    @property
+    def on_drained(self) -> Callable[[], None] | None:
+        return self._outbox.on_drained
+
+    @on_drained.setter
+    def on_drained(self, hook: Callable[[], None] | None) -> None:
+        self._outbox.on_drained = hook
+
+    def frame(self, payload: bytes) -> bytes:
+        return text_frame(payload)
+
+    def offer(self, frames: bytes) -> bool:
+        return self._outbox.offer(frames)
+
+    async def send(self, frames: bytes) -> None:
+        try:
+            await self._outbox.send(frames)
+        except (trio.ClosedResourceError, trio.BrokenResourceError):
+            raise self._ended or ConnectionEnded(NO_CLOSE_FRAME) from None
+
+    def ping(self) -> None:
+        if not self._outbox.queued_bytes:
+            self._outbox.offer(_PING)
+
+    def close(self, code: int, reason: str = "") -> None:
+        self._close(code, reason, discard_queued=False)
+
+    def _close_slow(self) -> None:
+        """The outbox's limit was passed: 1013, without what the peer has not begun to read."""
+        self._close(CLOSE_OVERLOADED, SLOW_CONSUMER, discard_queued=True)
+
+    def _close(self, code: int, reason: str, *, discard_queued: bool) -> None:
+        if self._ended is None:
+            self._ended = ConnectionEnded(code, reason)
+            self._outbox.close_after(close_frame(code, reason), discard_queued=discard_queued)
+            self._stop_reading()
+
+    def _stop_reading(self) -> None:
+        """Wake who waits in `receive`."""
+        raise NotImplementedError
+
+    def _checked(self, message: bytes | str) -> bytes | str:
+        """The message if it is within the limit, which is in bytes. Raises `ConnectionEnded`."""
+        if len(message) * 4 > self._max_bytes and _size(message) > self._max_bytes:
+            self._close(CLOSE_TOO_BIG, f"a message may have {self._max_bytes} bytes", discard_queued=False)
+        if self._ended is not None:
+            raise self._ended
+        return message
+
+
+def _size(message: bytes | str) -> int:
+    return len(message) if isinstance(message, bytes) or message.isascii() else len(message.encode())
