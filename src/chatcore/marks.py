@@ -48,12 +48,12 @@ class Marks:
             self._dirty.discard(user_id)
             self._announce.pop(user_id, None)
         for user_id, p in present.items():
-            known = self.of(user_id) if user_id in self._read else None
-            read = max(self._read.get(user_id, 0), p.last_read_seq)
-            delivered = max(self._delivered.get(user_id, 0), p.last_delivered_seq, p.last_read_seq)
+            old_read, old_delivered = self._read.get(user_id), self._delivered.get(user_id)
+            read = max(old_read or 0, p.last_read_seq)
+            delivered = max(old_delivered or 0, p.last_delivered_seq, p.last_read_seq)
             self._read[user_id], self._delivered[user_id] = read, delivered
-            if known is not None and (read > known.read_seq or delivered > known.delivered_seq):
-                self._to_announce(user_id, read_moved=read > known.read_seq)
+            if old_read is not None and (read, delivered) != (old_read, old_delivered):
+                self._to_announce(user_id, read_moved=read > old_read)
 
     def read(self, user_id: UUID, seq: int, last_seq: int) -> bool:
         """Move the read mark, and with it the delivered one, to `seq` clamped to `last_seq`; false if nothing moved."""
