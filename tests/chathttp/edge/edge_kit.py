@@ -1,10 +1,11 @@
 """A running edge for tests, and a WebSocket client that can break every rule."""
 
 import os
+import socket
 import struct
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Collection
 from contextlib import asynccontextmanager
-from typing import Any, Self
+from typing import Self
 
 import trio
 from attrs import define, evolve, field
@@ -84,12 +85,15 @@ async def running_edge(
     app: ASGIFramework = hello_app,
     *,
     limits: EdgeLimits | None = None,
-    server: Callable[..., EdgeServer] = EdgeServer,
-    **how: Any,
+    allowed_origins: Collection[str] = (),
+    send_buffer: int | None = None,
 ) -> AsyncGenerator[Edge]:
-    """An edge on a free port of 127.0.0.1, cancelled at the end."""
+    """An edge on a free port of 127.0.0.1, cancelled at the end. `send_buffer` is the connections' SO_SNDBUF."""
     listener = open_listener("127.0.0.1", 0)
-    edge = server([listener], app, on_session, limits=evolve(limits or EdgeLimits(), close_timeout=1.0), **how)
+    if send_buffer is not None:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, send_buffer)
+    limits = evolve(limits or EdgeLimits(), close_timeout=1.0)
+    edge = EdgeServer([listener], app, on_session, limits=limits, allowed_origins=allowed_origins)
     port = listener.getsockname()[1]
     async with trio.open_nursery() as nursery:
         await nursery.start(edge.run)
