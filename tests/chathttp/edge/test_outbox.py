@@ -110,6 +110,62 @@ def test_the_close_frame_is_the_last_and_cuts_no_frame(
         assert body == whole[-1]
 
 
+@given(
+    _takes,
+    st.lists(
+        st.one_of(
+            st.tuples(st.just("offer"), _sizes),
+            st.tuples(st.just("send"), _sizes),
+            st.tuples(st.just("cancel"), st.just(0)),
+            st.tuples(st.just("write"), st.just(0)),
+        ),
+        max_size=40,
+    ),
+)
+def test_sends_keep_their_place_among_offers_and_a_cancelled_one_comes_whole_or_not_at_all(
+    takes: list[int], steps: list[tuple[str, int]]
+) -> None:
+    fake = FakeSocket(takes)
+    outbox = outbox_over(fake)
+    called: list[tuple[bytes, bool]] = []
+    waiting: list[trio.CancelScope] = []
+
+    async def send(data: bytes) -> None:
+        with trio.CancelScope() as scope:
+            waiting.append(scope)
+            await outbox.send(data)
+
+    async def main() -> None:
+        async with trio.open_nursery() as nursery:
+            for number, (step, size) in enumerate(steps):
+                data = number.to_bytes(2, "big") * (size + 1)
+                match step:
+                    case "offer":
+                        called.append((data, False))
+                        outbox.offer(data)
+                    case "send":
+                        called.append((data, True))
+                        nursery.start_soon(send, data)
+                        await trio.testing.wait_all_tasks_blocked()
+                    case "cancel" if waiting:
+                        waiting[-1].cancel()
+                        await trio.testing.wait_all_tasks_blocked()
+                    case _:
+                        drive(outbox)
+            for _ in range(200):
+                drive(outbox)
+
+    trio.run(main)
+    written = bytes(fake.written)
+    for data, may_be_missing in called:
+        if written.startswith(data):
+            written = written.removeprefix(data)
+        else:
+            assert may_be_missing
+    assert not written
+    assert outbox.queued_bytes == 0
+
+
 def test_the_first_offer_above_the_limit_overflows_once_and_all_later_ones_are_dropped() -> None:
     overflows: list[int] = []
     outbox = outbox_over(FakeSocket([-1]), limit=100, on_overflow=lambda: overflows.append(outbox.queued_bytes))
