@@ -74,6 +74,26 @@ def test_the_authorization_header_may_be_in_lower_case() -> None:
     assert command.authorization == "Bearer x"
 
 
+def test_the_limits_by_default() -> None:
+    assert ConnectionLimits() == ConnectionLimits(
+        max_subscriptions=100,
+        max_id_bytes=256,
+        max_transactions=8,
+        max_transaction_frames=100,
+        max_transaction_bytes=262_144,
+    )
+
+
+def test_before_connect_errors_are_written_in_1_2() -> None:
+    assert StompServerProtocol().version is Version.V12
+
+
+def test_the_server_offers_ten_seconds_both_ways() -> None:
+    command = receive(StompServerProtocol(), "CONNECT", accept_version="1.2", heart_beat="1,2")
+    assert isinstance(command, Connect)
+    assert command.heartbeat == (10_000, 10_000)
+
+
 def test_no_version_in_common_leaves_it_unconnected() -> None:
     protocol = StompServerProtocol()
     with pytest.raises(UnsupportedVersionError):

@@ -97,8 +97,11 @@ def test_a_body_where_none_may_be_is_refused_at_the_messages_end() -> None:
     assert decoder.feed(BEGIN + b"{}") == []
     with pytest.raises(StompSyntaxError, match="BEGIN has no body"):
         decoder.end_of_message()
+    assert decoder.buffered == 0
     with pytest.raises(StompSyntaxError, match="BEGIN has no body"):
         decoder.end_of_message()
+    with pytest.raises(StompSyntaxError, match="BEGIN has no body"):
+        decoder.feed(b"\0" + BEGIN)
 
 
 @both_ways
