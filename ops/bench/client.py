@@ -5,6 +5,7 @@ import os
 import socket
 import struct
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from http.client import HTTPConnection
 from typing import cast
 from urllib.parse import urlsplit
@@ -78,18 +79,26 @@ class Rest:
 
     def __init__(self, url: str, token: str) -> None:
         address = urlsplit(url)
-        self._connection = HTTPConnection(address.hostname or "127.0.0.1", address.port or 80)
+        self._host, self._port = address.hostname or "127.0.0.1", address.port or 80
         self._headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
 
     def make_group(self, name: str, members: Sequence[str]) -> str:
         """The id of a new group of the caller and `members` (user ids)."""
         body = json.dumps({"type": "GROUP", "name": name, "participantIds": list(members)})
-        self._connection.request("POST", "/api/conversations", body, self._headers)
-        response = self._connection.getresponse()
-        answer = cast("dict[str, object]", json.loads(response.read()))
-        if response.status != 201:
+        status, answer = self._request("POST", "/api/conversations", body)
+        if status != 201:
             raise ConnectionError(f"no group: {answer}")
         return str(answer["id"])
+
+    def get(self, path: str) -> tuple[int, dict[str, object]]:
+        """The status and the JSON object of the answer."""
+        return self._request("GET", path, None)
+
+    def _request(self, method: str, path: str, body: str | None) -> tuple[int, dict[str, object]]:
+        with closing(HTTPConnection(self._host, self._port)) as connection:
+            connection.request(method, path, body, self._headers)
+            response = connection.getresponse()
+            return response.status, cast("dict[str, object]", json.loads(response.read()))
 
 
 def cpu_seconds(pid: int) -> float:

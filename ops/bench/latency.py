@@ -1,10 +1,9 @@
 """Send to receipt over one connection, beside one bare commit on the same server."""
 
-import asyncio
 import time
 from statistics import quantiles
 
-import asyncpg
+import psycopg
 from attrs import frozen
 
 from ops.bench.client import Rest, StompSocket
@@ -34,32 +33,28 @@ class SendToReceipt:
 
 
 class _BareCommits:
-    """`INSERT … RETURNING` into a plain table, one connection, one at a time."""
+    """`INSERT … RETURNING` into a plain table, one connection, prepared, one at a time."""
 
     def __init__(self, database_url: str) -> None:
-        self._loop = asyncio.new_event_loop()
-        self._connection = self._loop.run_until_complete(asyncpg.connect(database_url))
-        self._do("DROP TABLE IF EXISTS bench_commit")
-        self._do("CREATE TABLE bench_commit (id bigserial PRIMARY KEY, body text, at timestamptz DEFAULT now())")
-
-    def _do(self, sql: str) -> None:
-        self._loop.run_until_complete(self._connection.execute(sql))
+        self._connection = psycopg.connect(database_url, autocommit=True)
+        self._connection.execute("DROP TABLE IF EXISTS bench_commit")
+        self._connection.execute(
+            "CREATE TABLE bench_commit (id bigserial PRIMARY KEY, body text, at timestamptz DEFAULT now())"
+        )
 
     def times(self, count: int) -> list[float]:
-        async def commit() -> list[float]:
-            taken: list[float] = []
-            for _ in range(count):
-                started = time.perf_counter()
-                await self._connection.fetchval("INSERT INTO bench_commit (body) VALUES ($1) RETURNING id", "x" * 100)
-                taken.append(time.perf_counter() - started)
-            return taken
-
-        return self._loop.run_until_complete(commit())
+        taken: list[float] = []
+        for _ in range(count):
+            started = time.perf_counter()
+            self._connection.execute(
+                "INSERT INTO bench_commit (body) VALUES (%s) RETURNING id", ["x" * 100], prepare=True
+            ).fetchone()
+            taken.append(time.perf_counter() - started)
+        return taken
 
     def close(self) -> None:
-        self._do("DROP TABLE bench_commit")
-        self._loop.run_until_complete(self._connection.close())
-        self._loop.close()
+        self._connection.execute("DROP TABLE bench_commit")
+        self._connection.close()
 
 
 def run(target: Target) -> SendToReceipt:

@@ -1,16 +1,15 @@
 """The server under test: `stackmentor dev` in a process of its own, on a fresh data directory."""
 
 import json
-import subprocess
-import sys
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 
 from attrs import frozen
-from tests.kit.devserver import DevServer
 
 from chathttp.dev.cluster import prepare_cluster
+from tests.kit.command import stackmentor
+from tests.kit.devserver import DevServer
 from tests.kit.postgres import scratch_directory
 
 _SETTINGS = {
@@ -38,10 +37,10 @@ class Target:
 
     def users(self, count: int) -> list[BenchUser]:
         """New users with access tokens."""
-        command = [sys.executable, "-m", "chathttp.cli", "token", "--users", str(count), "--json"]
-        command += ["--data-dir", str(self.data_dir)]
-        lines = subprocess.run(command, check=True, capture_output=True, text=True).stdout.splitlines()
-        rows = [json.loads(line) for line in lines]
+        done = stackmentor("token", "--users", str(count), "--json", data_dir=self.data_dir)
+        if done.returncode != 0:
+            raise RuntimeError(done.stderr)
+        rows = [json.loads(line) for line in done.stdout.splitlines()]
         return [BenchUser(row["userId"], row["token"]) for row in rows]
 
 
