@@ -79,7 +79,7 @@ def test_the_first_of_a_repeated_header_counts() -> None:
     assert Decoder().feed(encode(frame, Version.V12)) == [frame]
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=60)
 @given(data=st.data(), version=versions)
 def test_decoding_gives_back_what_was_encoded_in_any_cut(data: st.DataObject, version: Version) -> None:
     sent = data.draw(st.lists(frames(version), min_size=1, max_size=4))
@@ -92,7 +92,7 @@ def test_decoding_gives_back_what_was_encoded_in_any_cut(data: st.DataObject, ve
     assert decoder.buffered == 0
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=60)
 @given(data=st.data(), version=versions)
 def test_any_cut_may_also_be_the_end_of_a_websocket_message(data: st.DataObject, version: Version) -> None:
     sent = data.draw(st.lists(frames(version), min_size=1, max_size=4))
@@ -105,7 +105,7 @@ def test_any_cut_may_also_be_the_end_of_a_websocket_message(data: st.DataObject,
     assert decoder.buffered == 0
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=60)
 @given(data=st.data(), version=versions)
 def test_a_message_may_lack_the_final_nul(data: st.DataObject, version: Version) -> None:
     decoder = Decoder(version=version)

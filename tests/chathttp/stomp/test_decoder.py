@@ -255,7 +255,7 @@ def test_any_octets_in_any_messages_raise_nothing_but_a_syntax_error(data: st.Da
                 decoder.end_of_message()
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=60)
 @given(data=st.data(), version=versions)
 def test_a_frame_with_some_octets_changed_is_a_frame_or_a_syntax_error(data: st.DataObject, version: Version) -> None:
     octets = bytearray(encode(data.draw(frames(version)), version))
