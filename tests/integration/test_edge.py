@@ -12,7 +12,9 @@ from quart_trio import QuartTrio
 from trio.testing import MockClock
 
 from chathttp.edge.limits import EdgeLimits
+from chathttp.edge.outbox import Outbox
 from chathttp.edge.outbox_transport import OutboxTransport
+from chathttp.edge.prefixed import PrefixedStream
 from chathttp.edge.transport import ConnectionEnded, FrameTransport, HandshakeInfo
 from tests.chathttp.edge.edge_kit import CLOSE, TEXT, Edge, RawHttp, RawWebSocket, echo, running_edge, until
 
@@ -141,6 +143,22 @@ async def test_a_thousand_connections_leave_no_descriptor_and_no_task() -> None:
         assert descriptors() == files
         assert trio.lowlevel.current_statistics().tasks_living == tasks
         assert not [thing for thing in gc.get_objects() if isinstance(thing, OutboxTransport)]
+
+
+async def test_a_closed_connection_is_freed_without_the_garbage_collector() -> None:
+    async with running_edge(echo) as edge:
+        await churn(edge, 0)
+        await until(lambda: not edge.server.connections)
+        gc.collect()
+        gc.disable()
+        try:
+            for kind in (0, 1, 4) * 5:
+                await churn(edge, kind)
+            await until(lambda: not edge.server.connections)
+            left = [thing for thing in gc.get_objects() if isinstance(thing, (Outbox, OutboxTransport, PrefixedStream))]
+        finally:
+            gc.enable()
+        assert not left
 
 
 async def test_drain_closes_all_websockets_over_the_time(autojump_clock: MockClock) -> None:

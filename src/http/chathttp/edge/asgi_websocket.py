@@ -18,7 +18,7 @@ from chathttp.edge.hypercorn_seam import CONNECTION
 from chathttp.edge.outbox_transport import NO_CLOSE_FRAME, OutboxTransport
 from chathttp.edge.prefixed import PrefixedStream
 from chathttp.edge.refusal import Headers, error_headers
-from chathttp.edge.transport import ConnectionEnded, HandshakeInfo, Peer
+from chathttp.edge.transport import HandshakeInfo, Peer
 from chathttp.errors import error_body
 
 
@@ -37,12 +37,12 @@ class AsgiTransport(OutboxTransport):
             with trio.CancelScope() as self._receiving:
                 event = await self._receive()
                 if event["type"] == "websocket.disconnect":
-                    self._ended = ConnectionEnded(self._stream.close_sent or NO_CLOSE_FRAME)
+                    self._ended = (self._stream.close_sent or NO_CLOSE_FRAME, "")
                 elif event["type"] == "websocket.receive":
                     text = event["text"]
                     return self._checked(text if text is not None else event["bytes"] or b"")
         await trio.lowlevel.checkpoint()
-        raise self._ended
+        raise self._end()
 
     def _stop_reading(self) -> None:
         if self._receiving is not None:

@@ -65,7 +65,7 @@ class ConnectionHandler:
         with trio.move_on_after(self.limits.write_timeout):
             await outbox.wait_drained()
             return
-        outbox.abort()
+        outbox.reset()
 
     async def _route(self, sock: socket.socket, wrapped: trio.socket.SocketType, peer: Peer) -> None:
         head: RequestHead | None = None
@@ -90,6 +90,7 @@ class ConnectionHandler:
             await self.sessions.run(transport, session)
             del session
             await self.flush(outbox)
+            outbox.retire()
             nursery.cancel_scope.cancel()
 
     async def _read_head(self, wrapped: trio.socket.SocketType) -> ReceivedHead | None:
@@ -141,6 +142,7 @@ class ConnectionHandler:
             )
             stream = PrefixedStream(sock, received, outbox)
             await self.http.serve(stream, peer, Peer(str(address[0]), int(address[1])))
+            outbox.retire()
 
     async def _refuse(
         self, wrapped: trio.socket.SocketType, peer: Peer, refused: HandshakeRefused, request: Headers

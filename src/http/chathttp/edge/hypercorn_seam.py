@@ -108,6 +108,8 @@ class _Http1Server(TCPServer):
                 await self._read_requests(http1)
         finally:
             await self._close()
+            if hasattr(self, "protocol"):
+                del self.protocol  # it refers back to this object
 
     async def _read_requests(self, http1: _Http1Protocol) -> None:
         # h11 bounds only heads that are not whole yet, so the bytes read at a time bound those that are.

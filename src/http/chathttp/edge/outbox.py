@@ -21,6 +21,10 @@ TURN_BYTES: Final = 262_144
 """Written at most before the other tasks of the loop get their turn."""
 
 
+def _no_writer() -> None:
+    """In place of a writer where nothing will be written."""
+
+
 class _Piece:
     """Bytes that wait for the kernel."""
 
@@ -202,7 +206,7 @@ class Outbox:
                 with trio.move_on_at(progress + self._write_timeout) as scope, suppress(trio.ClosedResourceError):
                     await trio.lowlevel.wait_writable(self._sock)
                 if scope.cancelled_caught:
-                    self._reset()
+                    self.reset()
                 elif self._flush():
                     progress = trio.current_time()
         except BaseException:
@@ -222,9 +226,23 @@ class Outbox:
 
     def abort(self) -> None:
         """Drop the connection: nothing more is written, who waits in `send` is told, the reader sees the end."""
-        if self._dead:
-            return
+        if not self._dead:
+            self.retire()
+            with suppress(OSError):
+                self._sock.shutdown(socket.SHUT_RDWR)
+
+    def reset(self) -> None:
+        """As `abort`, and the kernel forgets what it has not sent yet."""
+        with suppress(OSError):
+            self._sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.abort()
+
+    def retire(self) -> None:
+        """Write nothing more, and let go of all callbacks, so that no reference cycle outlives the connection."""
         self._dead = True
+        self.on_drained = None
+        self.on_overflow = None
+        self._start_writer = _no_writer
         queue, self._queue = self._queue, None
         self.queued_bytes = 0
         for piece in queue or ():
@@ -232,13 +250,6 @@ class Outbox:
         if self._drained is not None:
             self._drained.set()
             self._drained = None
-        with suppress(OSError):
-            self._sock.shutdown(socket.SHUT_RDWR)
-
-    def _reset(self) -> None:
-        with suppress(OSError):
-            self._sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        self.abort()
 
     def _enqueue(self, piece: _Piece) -> None:
         if self._queue is None:

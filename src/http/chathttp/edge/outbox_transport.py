@@ -18,7 +18,10 @@ _PING: Final = b"\x89\x00"
 
 
 class OutboxTransport:
-    """Base of the transports. `_ended` is set once, by whichever side ends first; from then on nothing is read."""
+    """Base of the transports.
+
+    `_ended` (close code and reason) is set once, by whichever side ends first; from then on nothing is read.
+    """
 
     __slots__ = ("_ended", "_max_bytes", "_outbox", "_stream", "peer")
 
@@ -26,7 +29,7 @@ class OutboxTransport:
         self._stream = stream
         self._outbox: Outbox = stream.outbox
         self._max_bytes = max_bytes
-        self._ended: ConnectionEnded | None = None
+        self._ended: tuple[int, str] | None = None
         self.peer = peer
         self._outbox.on_overflow = self._close_slow
 
@@ -60,7 +63,7 @@ class OutboxTransport:
         try:
             await self._outbox.send(frames)
         except (trio.ClosedResourceError, trio.BrokenResourceError):
-            raise self._ended or ConnectionEnded(NO_CLOSE_FRAME) from None
+            raise self._end() from None
 
     def ping(self) -> None:
         if not self._outbox.queued_bytes:
@@ -75,7 +78,7 @@ class OutboxTransport:
 
     def _close(self, code: int, reason: str, *, discard_queued: bool) -> None:
         if self._ended is None:
-            self._ended = ConnectionEnded(code, reason)
+            self._ended = (code, reason)
             self._outbox.close_after(close_frame(code, reason), discard_queued=discard_queued)
             self._stop_reading()
 
@@ -88,8 +91,13 @@ class OutboxTransport:
         if len(message) * 4 > self._max_bytes and _size(message) > self._max_bytes:
             self._close(CLOSE_TOO_BIG, f"a message may have {self._max_bytes} bytes", discard_queued=False)
         if self._ended is not None:
-            raise self._ended
+            raise self._end()
         return message
+
+    def _end(self) -> ConnectionEnded:
+        """A fresh exception each time: one that is kept would keep its traceback, and with it this transport."""
+        code, reason = self._ended or (NO_CLOSE_FRAME, "")
+        return ConnectionEnded(code, reason)
 
 
 def _size(message: bytes | str) -> int:

@@ -12,7 +12,7 @@ from chathttp.edge.handshake import Opening
 from chathttp.edge.outbox import Outbox
 from chathttp.edge.outbox_transport import NO_CLOSE_FRAME, OutboxTransport
 from chathttp.edge.prefixed import RECEIVE_BYTES, PrefixedStream
-from chathttp.edge.transport import ConnectionEnded, Peer
+from chathttp.edge.transport import Peer
 from chathttp.errors import CLOSE_TOO_BIG
 from chathttp.stomp.websocket_frame import close_frame
 
@@ -49,6 +49,10 @@ class _WebSocketStream(PrefixedStream):
             self.close()
         return await super().receive_some(max_bytes)
 
+    def close(self) -> None:
+        super().close()
+        self.reader = None
+
 
 class DirectTransport(OutboxTransport):
     """A `FrameTransport` on a connection of its own."""
@@ -64,27 +68,29 @@ class DirectTransport(OutboxTransport):
             try:
                 return self._checked(await self._connection.get_message())
             except ConnectionClosed as closed:
-                self._end(closed.reason)
+                self._note_end(closed.reason)
         else:
             await trio.lowlevel.checkpoint()
-        raise self._ended or ConnectionEnded(NO_CLOSE_FRAME)
+        raise self._end()
 
     def _close(self, code: int, reason: str, *, discard_queued: bool) -> None:
         if self._ended is None and self._connection.closed is not None:
-            self._end(self._connection.closed)
+            self._note_end(self._connection.closed)
         else:
             super()._close(code, reason, discard_queued=discard_queued)
 
     def _stop_reading(self) -> None:
         self._stream.close()
 
-    def _end(self, reason: CloseReason | None) -> None:
+    def _note_end(self, reason: CloseReason | None) -> None:
         """The library has ended. It answers a close, but leaves a breach of the protocol to be told its code here."""
         if self._ended is None:
             code = NO_CLOSE_FRAME if reason is None else int(reason.code)
-            self._ended = ConnectionEnded(code, (reason and reason.reason) or "")
+            text = (reason and reason.reason) or ""
+            self._ended = (code, text)
+            self._stream.close()
             if code != NO_CLOSE_FRAME:
-                self._outbox.close_after(close_frame(code, self._ended.reason))
+                self._outbox.close_after(close_frame(code, text))
             elif not self._outbox.closed:
                 self._outbox.abort()
 
