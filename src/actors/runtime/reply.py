@@ -61,8 +61,6 @@ class Reply(Generic[T]):
         self._callback = None
 
     def _settle(self, result: T | ChatError) -> None:
-        if self.settled:
-            return
         self.settled = True
         callback, self._callback = self._callback, None
         if callback is None:

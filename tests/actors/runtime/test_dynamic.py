@@ -150,6 +150,41 @@ class TestPassivation:
             assert [(start, restarts) for _, start, restarts, _ in pool.lives] == [(0.0, 0), (15.0, 0)]
             assert supervisor.snapshot().crashes == 0
 
+    async def test_message_during_the_flush_of_an_actor_that_took_nothing_is_no_crash(
+        self, autojump_clock: MockClock
+    ) -> None:
+        pool = Pool(flush=5)
+        supervisor = pool.supervisor()
+        async with running(supervisor):
+            supervisor.ref("a").tell(Work(1, crash=True))
+            await trio.sleep(pool.idle + 2)
+            supervisor.ref("a").tell(Work(2))
+            await trio.sleep(5)
+            assert pool.handled == [("a", 2)]
+            assert supervisor.snapshot().crashes == 1
+
+    async def test_actor_that_takes_nothing_after_such_a_flush_counts_as_crashed(
+        self, autojump_clock: MockClock
+    ) -> None:
+        lives = 0
+
+        async def once_good(context: ActorContext[Work]) -> None:
+            nonlocal lives
+            lives += 1
+            if lives == 1:
+                await context.mailbox.receive()
+                assert context.mailbox.close_if_empty()
+                await trio.sleep(5)
+            assert lives < 10
+
+        supervisor = Pool().supervisor(behaviour=once_good)
+        async with running(supervisor):
+            supervisor.ref("a").tell(Work(1))
+            await trio.sleep(1)
+            supervisor.ref("a").tell(Work(2))
+            await trio.sleep(20)
+            assert (lives, supervisor.snapshot().crashes) == (5, 4)
+
     async def test_message_at_the_moment_of_passivation_is_not_lost(self, autojump_clock: MockClock) -> None:
         pool = Pool()
         supervisor = pool.supervisor()

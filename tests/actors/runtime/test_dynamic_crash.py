@@ -79,6 +79,16 @@ class TestRestart:
             delays = [event.delay for event in pool.events if event.kind is EventKind.RESTARTING]
             assert delays == [1.0, 2.0, 4.0]
 
+    async def test_back_off_starts_over_after_a_long_good_life(self, autojump_clock: MockClock) -> None:
+        pool = Pool(idle=1000)
+        supervisor = pool.supervisor()
+        async with running(supervisor):
+            for wait in (5, 200, 5):
+                supervisor.ref("a").tell(Work(1, crash=True))
+                await trio.sleep(wait)
+            delays = [event.delay for event in pool.events if event.kind is EventKind.RESTARTING]
+            assert delays == [1.0, 2.0, 1.0]
+
     async def test_crash_of_one_leaves_the_others_alone(self, autojump_clock: MockClock) -> None:
         pool = Pool()
         supervisor = pool.supervisor()
@@ -98,7 +108,8 @@ class TestRestart:
         async with running(supervisor):
             supervisor.ref("a").tell(Work(1, crash=True))
             await trio.sleep(0.5)
-            assert supervisor.snapshot().actors[0].state is ActorState.BACKOFF
+            pausing = supervisor.snapshot().actors[0]
+            assert (pausing.state, pausing.busy_since) == (ActorState.BACKOFF, None)
             live = supervisor.live("a")
             assert live is not None
             live.tell(Work(2))
@@ -151,7 +162,9 @@ class TestRestart:
         async with running(supervisor):
             supervisor.ref("a").tell(Work(1))
             await trio.sleep(pool.idle + 0.5)
-            supervisor.ref("a").tell(Work(2))
+            live = supervisor.live("a")
+            assert live is not None
+            live.tell(Work(2))
             await trio.sleep(1)
             assert pool.handled == [("a", 1), ("a", 2)]
 

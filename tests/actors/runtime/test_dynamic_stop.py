@@ -4,7 +4,15 @@ import pytest
 import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
-from actors.runtime import ActorContext, ActorState, RestartIntensity, Strategy, Supervisor
+from actors.runtime import (
+    ActorContext,
+    ActorState,
+    EventKind,
+    MailboxClosed,
+    RestartIntensity,
+    Strategy,
+    Supervisor,
+)
 from chatcore.errors import ChatError, ErrorCode
 from tests.actors.runtime.puppet import GENEROUS
 from tests.actors.runtime.worker import Broken, Pool, Work, running
@@ -119,6 +127,7 @@ class TestOrderlyStop:
             await wait_all_tasks_blocked()
             await supervisor.stop(10)
             assert trio.current_time() == 5.0
+            assert supervisor.snapshot().passivated == 0
             assert sorted(pool.handled) == [("a", 0), ("a", 1), ("a", 2), ("idle", 9)]
             assert (pool.refused, pool.alive, len(supervisor)) == ([], set(), 0)
 
@@ -197,6 +206,19 @@ class TestOrderlyStop:
             await supervisor.stop(10)
             assert trio.current_time() == 1.0
             assert [number for number, _ in pool.refused] == [1, 2]
+            assert supervisor.snapshot().crashes == 1
+            assert [event.kind for event in pool.events] == [EventKind.CRASHED]
+
+    async def test_closed_mailbox_of_another_is_a_crash_also_while_stopping(self, autojump_clock: MockClock) -> None:
+        async def tells_another(context: ActorContext[Work]) -> None:
+            await context.stopping.wait()
+            raise MailboxClosed("another")
+
+        supervisor = Pool().supervisor(behaviour=tells_another)
+        async with running(supervisor):
+            supervisor.ref("a").tell(Work(1))
+            await wait_all_tasks_blocked()
+            await supervisor.stop(10)
             assert supervisor.snapshot().crashes == 1
 
     @pytest.mark.parametrize("quarantined", [False, True])

@@ -339,3 +339,10 @@ class TestFigures:
         mock_clock.jump(50)
         assert mailbox.busy_seconds == 3.0
         assert mailbox.in_hand == [2]
+
+    async def test_taking_one_more_does_not_set_the_time_in_handler_back(self, mock_clock: MockClock) -> None:
+        mailbox = filled(1, 2)
+        await mailbox.receive()
+        mock_clock.jump(2)
+        mailbox.try_receive()
+        assert mailbox.busy_since == 0.0

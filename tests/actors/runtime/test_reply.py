@@ -165,7 +165,32 @@ class TestAsk:
         await wait_all_tasks_blocked()
         assert answers == [1]
 
-    async def test_answer_given_while_the_request_is_made_is_not_lost(self) -> None:
+    async def test_answers_in_the_very_moment_of_the_deadline_harm_nobody(
+        self, nursery: trio.Nursery, autojump_clock: MockClock
+    ) -> None:
+        mailbox, ref = mailbox_and_ref(capacity=50)
+        outcomes: list[int | ErrorCode] = []
+
+        async def asker() -> None:
+            try:
+                outcomes.append(await ref.ask(itself, timeout=3))
+            except ChatError as error:
+                outcomes.append(error.code)
+
+        async def answerer() -> None:
+            await trio.sleep_until(3)
+            reply = mailbox.try_receive()
+            assert reply is not None
+            reply.succeed(1)
+
+        for _ in range(50):
+            nursery.start_soon(asker)
+            nursery.start_soon(answerer)
+        await trio.sleep(4)
+        assert len(outcomes) == 50
+        assert set(outcomes) <= {1, ErrorCode.UNAVAILABLE}
+
+    async def test_answer_given_while_the_request_is_made_is_not_lost(self, autojump_clock: MockClock) -> None:
         _, ref = mailbox_and_ref()
 
         def make(reply: Reply[int]) -> Reply[int]:
@@ -174,6 +199,7 @@ class TestAsk:
 
         with trio.testing.assert_checkpoints():
             assert await ref.ask(make, timeout=1) == 9
+        assert trio.current_time() == 0.0
 
     async def test_full_or_closed_mailbox_refuses_the_request(self) -> None:
         mailbox, ref = mailbox_and_ref(capacity=1)

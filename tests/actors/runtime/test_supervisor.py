@@ -237,12 +237,14 @@ class TestStrategies:
 
     async def test_temporary_sibling_not_started_yet_gets_its_turn(self, autojump_clock: MockClock) -> None:
         log: list[str] = []
-        puppets = [Puppet("a", log, ready=False), Puppet("b", log, Restart.TEMPORARY)]
-        async with running(supervisor_of(puppets, Strategy.ONE_FOR_ALL)):
+        puppets = [Puppet("a", log, ready=False), Puppet("b", log, Restart.TEMPORARY), Puppet("c", log)]
+        events: list[SupervisorEvent] = []
+        async with running(supervisor_of(puppets, Strategy.ONE_FOR_ALL, events=events)):
             puppets[0].crash()
             assert await settle(log, 0.5) == ["+a", "-a"]
             puppets[0].ready = True
-            assert await settle(log, 0.5) == ["+a", "+b"]
+            assert await settle(log, 0.5) == ["+a", "+b", "+c"]
+        assert [event.child for event in events if event.kind is EventKind.RESTARTING] == ["a"]
 
     async def test_finished_transient_sibling_runs_again_with_the_group(self, autojump_clock: MockClock) -> None:
         log: list[str] = []
@@ -325,8 +327,13 @@ class TestNesting:
             assert await settle(log, 1) == ["-x", "+x"]
             inner_child.crash()
             assert await settle(log, 1) == ["-x", "-n", "+x", "+n"]
+            inner_child.crash()
+            assert await settle(log, 1) == ["-x", "+x"]
+            inner_child.crash()
+            assert await settle(log, 2) == ["-x", "-n", "+x", "+n"]
         assert log == ["-n", "-x"]
-        assert [type(event.error) for event in events if event.kind is EventKind.CRASHED] == [IntensityExceeded]
+        failures = [event.error for event in events if event.kind is EventKind.CRASHED]
+        assert [len(error.exceptions) for error in failures if isinstance(error, IntensityExceeded)] == [2, 2]
 
     async def test_inner_supervisor_is_ready_when_its_children_are(self, autojump_clock: MockClock) -> None:
         log: list[str] = []

@@ -113,6 +113,7 @@ async def test_ends_at_once_while_a_child_is_in_its_back_off(
     assert await settle(log) == ["-a"]
     assert ended.is_set()
     assert trio.current_time() == 0.5
+    assert supervisor.snapshot().children[1].child.state is ActorState.CRASHED
 
 
 async def test_ends_at_once_while_a_child_is_still_starting(
@@ -139,6 +140,21 @@ async def test_ends_while_it_waits_for_an_overdue_child_of_a_group(
     assert await settle(log, 5) == ["-b"]
     assert not ended.is_set()
     assert await settle(log, 5) == ["-c"]
+    assert ended.is_set()
+
+
+async def test_stopped_while_a_group_goes_down_it_starts_nobody_new(
+    nursery: trio.Nursery, autojump_clock: MockClock, end: End
+) -> None:
+    log: list[str] = []
+    puppets = [Puppet("a", log), Puppet("b", log, cleanup=3), Puppet("c", log, ready=False), Puppet("d", log)]
+    supervisor = supervisor_of(puppets, Strategy.ONE_FOR_ALL)
+    scope, ended = await started(supervisor, nursery)
+    assert await settle(log) == ["+a", "+b", "+c"]
+    puppets[0].crash()
+    await settle(log, 1)
+    end(supervisor, scope)
+    assert await settle(log, 3) == ["-b"]
     assert ended.is_set()
 
 
