@@ -111,7 +111,6 @@ def test_subscribe_and_unsubscribe() -> None:
     command = receive(protocol, "SUBSCRIBE", id="s", destination="/t", receipt="r")
     assert command == Subscribe("s", "/t", AckMode.AUTO, None, None, "r")
     assert protocol.subscriptions == {"s": Subscription("s", "/t", AckMode.AUTO)}
-    assert protocol.subscription("s") == Subscription("s", "/t", AckMode.AUTO)
     assert receive(protocol, "UNSUBSCRIBE", id="s", receipt="q") == Unsubscribe("s", "q")
     assert protocol.subscriptions == {}
     assert receive(protocol, "UNSUBSCRIBE", id="s") == Unsubscribe("s", None)

@@ -96,9 +96,6 @@ class StompServerProtocol:
         """A copy of the table."""
         return dict(self._subscriptions)
 
-    def subscription(self, subscription_id: str) -> Subscription | None:
-        return self._subscriptions.get(subscription_id)
-
     def end_subscription(self, subscription_id: str) -> None:
         """The server refused or ended it: the id is free again."""
         self._subscriptions.pop(subscription_id, None)
