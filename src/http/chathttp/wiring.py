@@ -117,10 +117,14 @@ class _Node:
         )
 
     async def run(self, drain: trio.Event) -> None:
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(self._end_when, drain)
-            await self._root.run()
-            nursery.cancel_scope.cancel()
+        try:
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(self._end_when, drain)
+                await self._root.run()
+                nursery.cancel_scope.cancel()
+        finally:
+            if self._listener is not None:
+                self._listener.close()
 
     async def _end_when(self, drain: trio.Event) -> None:
         """The orderly end: no new connections, sockets closed over the drain time, mailboxes and marks flushed."""
@@ -149,16 +153,18 @@ class _Node:
         settings = self._settings
         identity_store = PostgresIdentity(self._database)
         keys = await self._load_keys(identity_store)
-        listener, self._listener = self._listener, None
-        if listener is None:
-            listener = open_listener(settings.host, self._port)
-        edge = self._make_edge(listener, identity_store, keys)
+        edge = self._make_edge(identity_store, keys)
         async with trio.open_nursery() as nursery:
             await nursery.start(edge.run)
             self._edge = edge
             self._ready = True
             context.started()
             self._on_ready(_url(settings.host, self._port))
+
+    def _take_listener(self) -> socket.socket:
+        """The one that was opened at the start, or a new one for an edge that was restarted."""
+        listener, self._listener = self._listener, None
+        return open_listener(self._settings.host, self._port) if listener is None else listener
 
     async def _load_keys(self, store: PostgresIdentity) -> SigningKeys:
         """Waits for the database: without its keys no token can be checked."""
@@ -169,7 +175,7 @@ class _Node:
                 _log.warning("waiting for the database", error=error.message)
                 await trio.sleep(KEY_RETRY_SECONDS)
 
-    def _make_edge(self, listener: socket.socket, store: PostgresIdentity, keys: SigningKeys) -> EdgeServer:
+    def _make_edge(self, store: PostgresIdentity, keys: SigningKeys) -> EdgeServer:
         settings = self._settings
         config = IdentityConfig.from_settings(settings)
         identity = IdentityService(
@@ -221,7 +227,11 @@ class _Node:
             await serve_session(services, transport, handshake)
 
         return EdgeServer(
-            [listener], app, on_session, limits=_edge_limits(settings), allowed_origins=settings.cors_origins
+            [self._take_listener()],
+            app,
+            on_session,
+            limits=_edge_limits(settings),
+            allowed_origins=settings.cors_origins,
         )
 
     def _database_health(self) -> HealthState:
@@ -290,5 +300,4 @@ def _edge_limits(settings: Settings) -> EdgeLimits:
         outbox_limit_bytes=settings.outbox_limit_bytes,
         write_timeout=settings.write_timeout,
         max_connections=settings.max_connections,
-        ping_interval=settings.ping_interval,
     )
