@@ -1,6 +1,6 @@
 """Read and delivered marks: announced at most once a second, written behind, at once where somebody waits."""
 
-
+from itertools import pairwise
 
 import pytest
 import trio
@@ -44,7 +44,7 @@ async def test_mark_events_of_a_user_come_at_most_once_a_second_and_the_last_is_
         await trio.sleep(5)
         assert [note["read"] for note in hers.notices][-1] == 50
         assert 5 <= len(times) <= 7
-        assert all(later - earlier > 0.99 for earlier, later in itertools.pairwise(times))
+        assert all(later - earlier > 0.99 for earlier, later in pairwise(times))
 
 
 async def test_a_durable_mark_is_answered_once_it_is_stored() -> None:

@@ -1,6 +1,6 @@
 """Notifications: for who listens on this node, at most one a second, and best effort."""
 
-import itertools
+from itertools import pairwise
 
 import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
@@ -48,7 +48,7 @@ async def test_a_steady_stream_is_told_once_a_second(autojump_clock: MockClock) 
             await trio.sleep(0.1)
         await trio.sleep(5)
         assert 10 <= len(times) <= 12
-        assert all(later - earlier > 0.99 for earlier, later in itertools.pairwise(times))
+        assert all(later - earlier > 0.99 for earlier, later in pairwise(times))
         assert his.heard[-1]["text"] == "m99"
 
 
