@@ -98,7 +98,10 @@ class Settings:
     replay_page: int = integer(200, "events in one page of a replay", most=10_000)
     replay_readers: int = integer(4, "replay pages read at once", most=1000)
 
-    max_connections: int = integer(50_000, "connections of one node")
+    max_connections: int = integer(50_000, "connections of one node; above it WebSockets are refused with 503")
+    http_reserve: int = integer(64, "connections above max_connections that still serve HTTP, such as health checks")
+    keep_alive_timeout: float = number(75.0, "time for the next request on a connection; longer than the balancer's")
+    close_timeout: float = number(5.0, "time for a peer to end its side after our last byte")
     request_head_timeout: float = number(10.0, "time for a request's line and headers")
     max_request_head_bytes: int = integer(16_384, "size of a request's line and headers", least=1024, most=2**20)
     max_body_bytes: int = integer(1_048_576, "size of a request's body", least=1024)

@@ -6,6 +6,7 @@ import socket
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import partial
 from math import inf
 from typing import Final
 from uuid import UUID
@@ -33,7 +34,6 @@ from chathttp.edge.limits import EdgeLimits
 from chathttp.edge.listener import open_listener
 from chathttp.edge.server import EdgeServer
 from chathttp.edge.timer_wheel import Timers
-from chathttp.edge.transport import FrameTransport, HandshakeInfo
 from chathttp.identity.config import IdentityConfig
 from chathttp.identity.keys import SigningKeys, load_signing_keys
 from chathttp.identity.mail import FileMailer
@@ -44,7 +44,6 @@ from chathttp.rate import RateLimiter
 from chathttp.rest.app import create_app
 from chathttp.rest.services import Health, HealthState, Services
 from chathttp.session.services import SessionPolicy, SessionServices
-from chathttp.session.session import serve_session
 from chathttp.settings import Settings
 from chathttp.stomp.decoder import StompLimits
 from chathttp.stomp.session_state import ConnectionLimits
@@ -223,13 +222,10 @@ class _Node:
             policy=_session_policy(settings),
         )
 
-        async def on_session(transport: FrameTransport, handshake: HandshakeInfo) -> None:
-            await serve_session(services, transport, handshake)
-
         return EdgeServer(
             [self._take_listener()],
             app,
-            on_session,
+            partial(serve_session, services),
             limits=_edge_limits(settings),
             allowed_origins=settings.cors_origins,
         )
@@ -300,4 +296,7 @@ def _edge_limits(settings: Settings) -> EdgeLimits:
         outbox_limit_bytes=settings.outbox_limit_bytes,
         write_timeout=settings.write_timeout,
         max_connections=settings.max_connections,
+        http_reserve=settings.http_reserve,
+        keep_alive_timeout=settings.keep_alive_timeout,
+        close_timeout=settings.close_timeout,
     )

@@ -43,8 +43,11 @@ async def serve_session(services: SessionServices, transport: FrameTransport, ha
     """Speak STOMP on `transport` until either side ends it. Returns then; whatever it subscribed to is released."""
     authorization = handshake.header(b"authorization")
     token = _query_token(handshake.query) if authorization is None else authorization.decode("latin-1")
+    subprotocol = handshake.subprotocol
+    # A handshake is as big as its headers, and a connection may live for days.
+    del handshake, authorization
     async with trio.open_nursery() as replays:
-        session = _Session(services, transport, handshake.subprotocol, token, replays)
+        session = _Session(services, transport, subprotocol, token, replays)
         try:
             await session.run()
         finally:
