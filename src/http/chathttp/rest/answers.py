@@ -53,7 +53,7 @@ async def body(decode: Callable[[bytes], _T]) -> _T:
     media_type = request.mimetype
     if media_type != JSON and not (media_type.startswith("application/") and media_type.endswith("+json")):
         raise ChatError(ErrorCode.UNSUPPORTED_MEDIA_TYPE, "The body must be application/json")
-    data = await request.get_data(cache=False, as_text=False)
+    data = await request.get_data(cache=True, as_text=False)
     return decode(cast("bytes", data))
 
 

@@ -1,5 +1,7 @@
 """The REST application."""
 
+from typing import Final
+
 from quart_trio import QuartTrio
 
 from chathttp.rest.auth import auth_blueprint
@@ -11,11 +13,16 @@ from chathttp.rest.messages import messages_blueprint
 from chathttp.rest.services import Services
 from chathttp.rest.users import users_blueprint
 
+BODY_TIMEOUT: Final = 30.0
+"""Seconds for a request's body."""
+
 
 def create_app(services: Services) -> QuartTrio:
     """An ASGI application; it needs no lifespan of its own beyond Quart's."""
     app = QuartTrio(__name__, static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = services.settings.max_body_bytes
+    app.config["BODY_TIMEOUT"] = BODY_TIMEOUT
+    app.config["RESPONSE_TIMEOUT"] = None  # the edge has a deadline of its own for every write
     app.url_map.merge_slashes = False
     install(app, services.settings)
     app.register_blueprint(auth_blueprint(services))

@@ -6,15 +6,19 @@ from typing import Final
 from uuid import uuid4
 
 import structlog
+import trio
 from quart import Quart, Response, g, request
 from quart.globals import request_ctx
-from werkzeug.exceptions import HTTPException, MethodNotAllowed
+from werkzeug.exceptions import HTTPException, MethodNotAllowed, RequestEntityTooLarge, RequestTimeout
 
 from chatcore.errors import ChatError, ErrorCode
 from chathttp.errors import internal_error
 from chathttp.rest.answers import error_answer
 from chathttp.rest.client import request_client
 from chathttp.settings import Settings
+
+REST_OF_BODY_TIMEOUT: Final = 5.0
+"""Seconds for a body that nobody wants any more."""
 
 _REQUEST_ID: Final = re.compile(r"[ -~]{1,128}")
 _HSTS: Final = "max-age=31536000; includeSubDomains"
@@ -50,6 +54,7 @@ def install(app: Quart, settings: Settings) -> None:
         return _options_answer() if request.method == "OPTIONS" else None
 
     async def finish(answer: Response) -> Response:
+        await _take_rest_of_body(answer)
         client = request_client(settings)
         headers = answer.headers
         headers["X-Request-ID"] = g.request_id
@@ -93,6 +98,20 @@ def install(app: Quart, settings: Settings) -> None:
     app.register_error_handler(ChatError, refuse)
     app.register_error_handler(HTTPException, refuse_http)
     app.register_error_handler(Exception, fail)
+
+
+async def _take_rest_of_body(answer: Response) -> None:
+    """An answer may come before its request's body did (a wrong type, no such path).
+
+    What is left of the body must not be where the connection's next request is looked for; where it is too much or
+    too slow the connection ends (RFC 9112 section 9.3).
+    """
+    try:
+        with trio.fail_after(REST_OF_BODY_TIMEOUT):
+            await request.get_data(cache=True)
+    except (RequestEntityTooLarge, RequestTimeout, trio.TooSlowError):
+        if request.http_version.startswith("1"):
+            answer.headers["Connection"] = "close"
 
 
 def _options_answer() -> Response | None:
