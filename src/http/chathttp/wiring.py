@@ -44,6 +44,7 @@ from chathttp.rate import RateLimiter
 from chathttp.rest.app import create_app
 from chathttp.rest.services import Health, HealthState, Services
 from chathttp.session.services import SessionPolicy, SessionServices
+from chathttp.session.session import serve_session
 from chathttp.settings import Settings
 from chathttp.stomp.decoder import StompLimits
 from chathttp.stomp.session_state import ConnectionLimits
