@@ -112,11 +112,13 @@ async def running(database: Database) -> AsyncGenerator[Database]:
             nursery.cancel_scope.cancel()
 
 
-def database_for_tests(url: str, statement_timeout: float = 10.0, connect_timeout: float = 5.0) -> Database:
+def database_for_tests(
+    url: str, statement_timeout: float = 10.0, connect_timeout: float = 5.0, pool_size: int = 2
+) -> Database:
     return Database(
         url,
         rng=random.Random(1),
-        pool_size=2,
+        pool_size=pool_size,
         statement_timeout=statement_timeout,
         connect_timeout=connect_timeout,
     )

@@ -55,8 +55,8 @@ class Source(Protocol):
 class Lane:
     """`size` links that serve one source.
 
-    The lane is down when none of its links is connected and one has failed to connect: what waits is refused then,
-    and what comes is refused at once, until a link is connected again.
+    The lane is down when all its links have failed to connect: what waits is refused then, and what comes is refused
+    at once, until a link is connected again.
     """
 
     def __init__(self, name: str, size: int, settings: LaneSettings, source: Source) -> None:
@@ -85,7 +85,14 @@ class Lane:
         """
         self.state = LaneState(LaneStatus.STARTING, trio.current_time())
         self._links = [
-            Link(self._settings.options, self._settings.policy, self._settings.rng, self._source.take, self._changed)
+            Link(
+                self._settings.options,
+                self._settings.policy,
+                self._settings.rng,
+                self._source.take,
+                self._changed,
+                self._stalled,
+            )
             for _ in range(self._size)
         ]
         group.create_task(self._run())
@@ -107,18 +114,25 @@ class Lane:
             if late:
                 await asyncio.wait(late)
 
+    def _stalled(self) -> None:
+        for link in self._links:
+            link.drop_idle()
+
     def _changed(self) -> None:
-        error = next((link.error for link in self._links if link.error is not None), None)
         if any(link.connected for link in self._links):
-            status, reason = LaneStatus.UP, None
-        elif error is not None:
-            status, reason = LaneStatus.DOWN, f"{type(error).__name__}: {error}"
-        else:
+            self._become(LaneStatus.UP, None)
+            # A link that lost its connection may have been the one that was told of the last job.
+            self.wake()
+        elif all(link.error is not None for link in self._links):
+            error = self._links[0].error
+            self._become(LaneStatus.DOWN, f"{type(error).__name__}: {error}")
+
+    def _become(self, status: LaneStatus, reason: str | None) -> None:
+        if status is self.state.status:
             return
-        if status is not self.state.status:
-            self.state = LaneState(status, trio.current_time(), reason)
-            if status is LaneStatus.UP:
-                _log.info("database connections for %s are up", self._name)
-            else:
-                _log.warning("database connections for %s are down: %s", self._name, reason)
-                self._source.refuse_all()
+        self.state = LaneState(status, trio.current_time(), reason)
+        if status is LaneStatus.UP:
+            _log.info("database connections for %s are up", self._name)
+        else:
+            _log.warning("database connections for %s are down: %s", self._name, reason)
+            self._source.refuse_all()

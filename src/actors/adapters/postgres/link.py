@@ -4,6 +4,7 @@ import asyncio
 import math
 import random
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Protocol
 
 from attrs import frozen
@@ -41,7 +42,7 @@ class Link:
     """A connection that is kept alive, and the loop that takes jobs for it.
 
     `take` gives the next job or None; `changed` is called at every change of `connected` and after each failed
-    attempt, with `error` already set.
+    attempt, with `error` already set; `stalled` when a job ran into the guard.
     """
 
     def __init__(
@@ -51,21 +52,24 @@ class Link:
         rng: random.Random,
         take: Callable[[], Job | None],
         changed: Callable[[], None],
+        stalled: Callable[[], None],
     ) -> None:
         self._options = options
         self._policy = policy
         self._rng = rng
         self._take = take
         self._changed = changed
+        self._stalled = stalled
+        self._connection: Connection | None = None
         self._idle: asyncio.Future[None] | None = None
+        self._stop: asyncio.Event = asyncio.Event()
         self._held: Job | None = None
-        self._stopping = False
         self.connected = False
         self.error: Exception | None = None
         """Why the last attempt to connect failed; None after one that did not, and before the first."""
 
     def wake(self) -> bool:
-        """Make it look for work; False when it is busy or not connected. Callable from both sides."""
+        """Make it look for work; False when it has no need of being told. Callable from both sides."""
         idle, self._idle = self._idle, None
         if idle is None or idle.done():
             return False
@@ -75,7 +79,7 @@ class Link:
     async def run(self) -> None:
         """Serve until `stop` or cancellation."""
         try:
-            while not self._stopping:
+            while not self._stop.is_set():
                 connection = await self._reconnect()
                 if connection is not None:
                     await self._serve(connection)
@@ -86,14 +90,22 @@ class Link:
 
     def stop(self) -> None:
         """End `run` after the job in hand."""
-        self._stopping = True
+        self._stop.set()
         self.wake()
+
+    def drop_idle(self) -> None:
+        """Connect anew, unless it is at work: a server that froze tells nobody."""
+        if self._idle is not None and self._connection is not None:
+            self._connection.terminate()
+            self.wake()
 
     async def _serve(self, connection: Connection) -> None:
         connection.add_termination_listener(self._on_termination)
+        self._connection = connection
         try:
             await self._work(connection)
         finally:
+            self._connection = None
             self.connected = False
             if not connection.is_closed():
                 await self._close(connection)
@@ -103,7 +115,7 @@ class Link:
         self.wake()
 
     async def _work(self, connection: Connection) -> None:
-        while not (self._stopping or connection.is_closed()):
+        while not (self._stop.is_set() or connection.is_closed()):
             job = self._held or self._take()
             if job is None:
                 self._idle = asyncio.get_running_loop().create_future()
@@ -115,7 +127,7 @@ class Link:
                 self._held = None
 
     async def _perform(self, connection: Connection, job: Job) -> None:
-        guard = asyncio.get_running_loop().call_later(self._policy.guard, connection.terminate)
+        guard = asyncio.get_running_loop().call_later(self._policy.guard, self._give_up, connection)
         try:
             await job.perform(connection)
         finally:
@@ -123,10 +135,14 @@ class Link:
         if not connection.is_closed() and connection.is_in_transaction():
             connection.terminate()
 
+    def _give_up(self, connection: Connection) -> None:
+        connection.terminate()
+        self._stalled()
+
     async def _reconnect(self) -> Connection | None:
         """Try until it succeeds; None after a stop."""
         wait = self._policy.backoff_initial
-        while not self._stopping:
+        while not self._stop.is_set():
             try:
                 connection = await connect(self._options)
             except CONNECT_ERRORS as error:
@@ -137,11 +153,10 @@ class Link:
                 self._changed()
                 return connection
             self._changed()
-            loop = asyncio.get_running_loop()
-            if self._held is not None and not self._held.keep(loop.time(), True):
+            if self._held is not None and not self._held.keep(asyncio.get_running_loop().time(), True):
                 self._held = None
-            self._idle = loop.create_future()
-            await asyncio.wait([self._idle], timeout=wait * (1 - self._rng.random() / 2))
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._stop.wait(), wait * (1 - self._rng.random() / 2))
             wait = min(wait * 2, self._policy.backoff_max)
         return None
 
