@@ -303,6 +303,13 @@ async def test_a_malformed_frame_gets_an_error_and_the_close(
         assert client.transport.close_code == code
 
 
+async def test_the_error_for_a_malformed_frame_names_its_receipt(autojump_clock: MockClock) -> None:
+    async with open_house() as house:
+        client = await house.client(await house.user("alice"))
+        client.send("SEND", b"{}", receipt="r")
+        assert (await client.expect("ERROR")).header("receipt-id") == "r"
+
+
 async def test_silence_for_twice_the_agreed_interval_closes_and_beats_are_sent(autojump_clock: MockClock) -> None:
     async with open_house() as house:
         client = await house.client(await house.user("alice"), heart_beat="10000,10000")

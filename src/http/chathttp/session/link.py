@@ -64,7 +64,16 @@ class Link:
         for frame_format in self.error_queues.values():
             self.transport.offer(frame_format.notice_frame(body))
 
-    def end(self, error: ChatError, close_code: int = CLOSE_POLICY, extra: Mapping[str, str] = NO_HEADERS) -> None:
+    def end(
+        self,
+        error: ChatError,
+        close_code: int = CLOSE_POLICY,
+        extra: Mapping[str, str] = NO_HEADERS,
+        receipt_id: str | None = None,
+    ) -> None:
         """An ERROR frame, then the closing handshake."""
-        self.write(server_frames.error(error.code, error.message, self.version, details=error.details, extra=extra))
+        frame = server_frames.error(
+            error.code, error.message, self.version, details=error.details, receipt_id=receipt_id, extra=extra
+        )
+        self.write(frame)
         self.transport.close(close_code, error.code.value)

@@ -76,6 +76,7 @@ class _Session:
         self._transport = transport
         self._handshake_token = handshake_token
         self._link = Link(transport)
+        self._refused: Frame | None = None
         self._decoder = Decoder(policy.stomp)
         self._protocol = StompServerProtocol(
             policy.connection, subprotocol, heartbeat_offer=(policy.heartbeat_ms, policy.heartbeat_ms)
@@ -97,7 +98,8 @@ class _Session:
         except StompSyntaxError as error:
             close_code = CLOSE_TOO_BIG if isinstance(error, FrameTooLargeError) else CLOSE_MALFORMED
             extra = {"version": SUPPORTED} if isinstance(error, UnsupportedVersionError) else server_frames.NO_HEADERS
-            self._link.end(ChatError(error.code, str(error)), close_code, extra)
+            receipt = None if self._refused is None else self._refused.header("receipt")
+            self._link.end(ChatError(error.code, str(error)), close_code, extra, receipt_id=receipt)
         except _Refuse as refusal:
             self._link.end(refusal.error)
         await self._drain()
@@ -120,7 +122,11 @@ class _Session:
         for item in items:
             if isinstance(item, HeartBeat):
                 continue
-            command = self._protocol.receive(item)
+            try:
+                command = self._protocol.receive(item)
+            except StompSyntaxError:
+                self._refused = item
+                raise
             if command is not None:
                 await self._perform(command)
 
