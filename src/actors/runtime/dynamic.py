@@ -159,8 +159,8 @@ class DynamicSupervisor(Generic[K, M]):
 
     def snapshot(self, limit: int | None = None) -> DynamicSnapshot:
         """The totals, and at most `limit` actors, those with the deepest mailboxes first."""
-        actors = [cell.snapshot() for cell in self._cells.values()]
-        actors.sort(key=lambda actor: actor.mailbox_depth, reverse=True)
+        cells = sorted(self._cells.values(), key=lambda cell: cell.mailbox.depth, reverse=True)
+        mailboxes = [cell.mailbox for cell in cells]
         totals = self._totals
         return DynamicSnapshot(
             name=self.name,
@@ -170,10 +170,10 @@ class DynamicSupervisor(Generic[K, M]):
             passivated=totals.passivated,
             crashes=totals.crashes,
             quarantines=totals.quarantines,
-            refused=totals.refused + sum(actor.refused for actor in actors),
-            handled=totals.handled + sum(actor.handled for actor in actors),
-            time_in_handler=totals.time_in_handler + sum(actor.time_in_handler for actor in actors),
-            actors=tuple(actors[:limit]),
+            refused=totals.refused + sum(mailbox.refused_total for mailbox in mailboxes),
+            handled=totals.handled + sum(mailbox.handled_total for mailbox in mailboxes),
+            time_in_handler=totals.time_in_handler + sum(mailbox.busy_seconds for mailbox in mailboxes),
+            actors=tuple(cell.snapshot() for cell in cells[:limit]),
         )
 
     def _make_policy(self) -> CellPolicy[M]:

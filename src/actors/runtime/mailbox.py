@@ -60,8 +60,7 @@ class Mailbox(Generic[M]):
         self.handled_total = 0
         self.busy_since: float | None = None
         self._clock = clock
-        self._queue: deque[M] = deque()
-        self._arrivals: deque[float] = deque()
+        self._queue: deque[tuple[float, M]] = deque()  # with the time of its arrival
         self._putters: dict[Task, _Putter[M]] = {}
         self._receiver: Task | None = None
         self._in_hand: list[M] = []
@@ -83,8 +82,7 @@ class Mailbox(Generic[M]):
         if len(self._queue) >= self.capacity:
             self.refused_total += 1
             raise MailboxFull(self.name)
-        self._queue.append(message)
-        self._arrivals.append(self._clock())
+        self._queue.append((self._clock(), message))
         if self._receiver is not None:
             self._wake_receiver()
 
@@ -180,9 +178,8 @@ class Mailbox(Generic[M]):
     def close(self) -> list[M]:
         """Accept nothing more and give back what waited, oldest first, for the owner to refuse."""
         self.seal()
-        leftovers = list(self._queue)
+        leftovers = [message for _, message in self._queue]
         self._queue.clear()
-        self._arrivals.clear()
         self.refused_total += len(leftovers)
         return leftovers
 
@@ -206,7 +203,7 @@ class Mailbox(Generic[M]):
     @property
     def oldest_age(self) -> float:
         """Seconds that the oldest message has waited; 0 when none waits."""
-        return self._clock() - self._arrivals[0] if self._arrivals else 0.0
+        return self._clock() - self._queue[0][0] if self._queue else 0.0
 
     @property
     def busy_seconds(self) -> float:
@@ -216,13 +213,10 @@ class Mailbox(Generic[M]):
 
     def _take(self, limit: int) -> list[M]:
         if limit >= len(self._queue):
-            batch = list(self._queue)
+            batch = [message for _, message in self._queue]
             self._queue.clear()
-            self._arrivals.clear()
         else:
-            batch = [self._queue.popleft() for _ in range(limit)]
-            for _ in batch:
-                self._arrivals.popleft()
+            batch = [self._queue.popleft()[1] for _ in range(limit)]
         self.received_total += len(batch)
         now = self._clock()
         if self.busy_since is None:
@@ -231,8 +225,7 @@ class Mailbox(Generic[M]):
             task = next(iter(self._putters))
             putter = self._putters.pop(task)
             putter.accepted = True
-            self._queue.append(putter.message)
-            self._arrivals.append(now)
+            self._queue.append((now, putter.message))
             trio.lowlevel.reschedule(task)
         return batch
 

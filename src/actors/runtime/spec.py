@@ -1,7 +1,6 @@
 """How children are run and restarted, after Erlang/OTP's `supervisor` behaviour."""
 
 import random
-from collections import deque
 from collections.abc import Awaitable, Callable
 from enum import Enum
 from typing import Protocol
@@ -52,7 +51,7 @@ class RestartWindow:
 
     def __init__(self, intensity: RestartIntensity) -> None:
         self._intensity = intensity
-        self._restarts: deque[float] = deque()
+        self._restarts: list[float] = []
 
     def allow(self, now: float) -> bool:
         """Count one more restart; False when that is over the intensity."""
@@ -63,8 +62,7 @@ class RestartWindow:
 
     def left(self, now: float) -> int:
         """How many restarts are tolerated now."""
-        while self._restarts and now - self._restarts[0] >= self._intensity.within:
-            self._restarts.popleft()
+        self._restarts = [restart for restart in self._restarts if now - restart < self._intensity.within]
         return self._intensity.max_restarts - len(self._restarts)
 
 

@@ -92,14 +92,18 @@ class Supervisor:
     async def _run(self, on_started: Callable[[], None]) -> None:
         failure: IntensityExceeded | None = None
         self._window = RestartWindow(self._intensity)
-        self._recent.clear()
         async with trio.open_nursery() as nursery:
             try:
                 failure = await self._supervise(nursery, on_started)
             finally:
-                for child in reversed(self._children):
-                    await self._end(child)
-                self._stop_requested = False
+                try:
+                    for child in reversed(self._children):
+                        await self._end(child)
+                finally:
+                    # A second interrupt ends the order, but a shielded child would not hear of it by itself.
+                    for child in self._children:
+                        child.scope.cancel()
+                    self._stop_requested = False
         if failure is not None:
             raise failure
 

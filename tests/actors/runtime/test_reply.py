@@ -166,7 +166,7 @@ class TestAsk:
         assert answers == [1]
 
     async def test_answers_in_the_very_moment_of_the_deadline_harm_nobody(
-        self, nursery: trio.Nursery, autojump_clock: MockClock
+        self, nursery: trio.Nursery, autojump_clock: MockClock, caplog: pytest.LogCaptureFixture
     ) -> None:
         mailbox, ref = mailbox_and_ref(capacity=50)
         outcomes: list[int | ErrorCode] = []
@@ -189,6 +189,7 @@ class TestAsk:
         await trio.sleep(4)
         assert len(outcomes) == 50
         assert set(outcomes) <= {1, ErrorCode.UNAVAILABLE}
+        assert caplog.records == []
 
     async def test_answer_given_while_the_request_is_made_is_not_lost(self, autojump_clock: MockClock) -> None:
         _, ref = mailbox_and_ref()

@@ -1,3 +1,4 @@
+import signal
 from collections.abc import Callable
 
 import pytest
@@ -5,6 +6,7 @@ import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
 from actors.runtime import ActorState, EventKind, RestartIntensity, Strategy, Supervisor, SupervisorEvent
+from tests.actors.runtime.drive import run_on_mock_clock
 from tests.actors.runtime.puppet import Broken, Puppet, running, settle, supervisor_of
 
 End = Callable[[Supervisor, trio.CancelScope], None]
@@ -212,6 +214,26 @@ async def test_failing_with_more_than_an_error_it_stops_the_others_in_order(auto
         await run()
     assert raised.value.subgroup(SystemExit) is not None
     assert log == ["+a", "+b", "+c", "-b", "-c", "-a"]
+
+
+def test_second_interrupt_ends_all_children_at_once() -> None:
+    log: list[str] = []
+    children = [Puppet("a", log), Puppet("b", log, cleanup=2), Puppet("c", log, cleanup=10, shutdown_timeout=60)]
+
+    async def interrupt_twice() -> None:
+        for _ in range(2):
+            await trio.sleep(1)
+            signal.raise_signal(signal.SIGINT)
+
+    async def main() -> None:
+        # A system task is protected, so that the interrupts reach the main task, as Ctrl-C does.
+        trio.lowlevel.spawn_system_task(interrupt_twice)
+        await supervisor_of(children).run()
+
+    with pytest.raises(BaseExceptionGroup) as raised:
+        run_on_mock_clock(main)
+    assert raised.value.subgroup(KeyboardInterrupt) is not None
+    assert log == ["+a", "+b", "+c", "-a", "-b", "-c"]
 
 
 async def test_cancelled_while_giving_up_it_still_stops_in_order(
