@@ -1,0 +1,42 @@
+"""Schemathesis against the running server: no 500, and every answer fits the OpenAPI document."""
+
+import subprocess
+import sys
+from pathlib import Path
+from uuid import uuid4
+
+from tests.kit.api import Api
+from tests.kit.devserver import DevServer
+from tests.kit.openapi import SCHEMA_DIRECTORY
+
+TIME_LIMIT = 300.0
+CONFIG = """
+[parameters]
+"path.conversationId" = "{group}"
+"query.conversationId" = "{group}"
+"path.messageId" = "{message}"
+"""
+
+
+def test_every_answer_to_anything_fits_the_document(dev_server: DevServer, tmp_path: Path) -> None:
+    with Api(dev_server.url) as api:
+        api.sign_up(dev_server.data_dir, "Schemathesis")
+        given: dict[str, object] = {"type": "GROUP", "participantIds": []}
+        group = api.call("POST", "/api/conversations", given).json()["id"]
+        message = api.send(group, "hello", clientMessageId=str(uuid4()))["id"]
+        token = api.access_token
+    config = tmp_path / "schemathesis.toml"
+    config.write_text(CONFIG.format(group=group, message=message))
+    # What is well-formed may still name nobody, or a code that was never sent, so positive_data_acceptance is left out.
+    command = [
+        *(sys.executable, "-m", "schemathesis.cli", "--config-file", str(config)),
+        *("run", str(SCHEMA_DIRECTORY / "openapi.yaml"), "--url", dev_server.url),
+        *("--header", f"Authorization: Bearer {token}"),
+        *("--exclude-checks", "positive_data_acceptance", "--warnings", "off"),
+        *("--generation-deterministic", "--max-examples", "10", "--continue-on-failure", "--no-color"),
+    ]
+    result = subprocess.run(
+        command, cwd=tmp_path, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=TIME_LIMIT
+    )
+    assert result.returncode == 0, result.stdout[-20_000:] + result.stderr[-2_000:]
+    assert "Tested: 33" in result.stdout, result.stdout[-2_000:]
