@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Final
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Route, expect
 
 from tests.e2e.person import Account, Person
 from tests.kit.devserver import DevServer
@@ -99,21 +99,25 @@ def test_scrolling_back_loads_history_without_moving_what_is_read(
     for number, text in enumerate(texts):
         speakers[number % 2].send(room[1], text)
     bob = person_at(dev_server.url).sign_in("bob")
+    held: list[Route] = []
+
+    def hold(route: Route) -> None:
+        held.append(route)
+
+    bob.context.route(re.compile("beforeSeq="), hold)
     bob.open(room[0])
     expect(bob.texts.last).to_be_in_viewport()
-    assert bob.texts.count() < len(texts)
-    scroll = bob.page.locator(".message-scroll")
-    scroll.evaluate("node => { node.scrollTop = 300; }")
+    loaded = bob.texts.count()
+    assert 50 <= loaded < len(texts)
+    bob.page.locator(".message-scroll").evaluate("node => { node.scrollTop = 300; }")
+    expect(bob.history).to_have_text("Loading messages…")
     top = bob.page.evaluate_handle(_FIRST_IN_VIEW)
     before = top.evaluate("node => node.getBoundingClientRect().top")
-    count = bob.texts.count()
-    bob.page.wait_for_function("count => document.querySelectorAll('.message').length > count", arg=count)
+    held.pop().continue_()
+    expect(bob.texts).to_have_count(loaded + 50)
     assert abs(top.evaluate("node => node.getBoundingClientRect().top") - before) < 2
-    for _ in range(20):
-        if bob.texts.count() == len(texts):
-            break
-        scroll.evaluate("node => { node.scrollTop = 0; }")
-        bob.page.wait_for_timeout(100)
+    bob.context.unroute(re.compile("beforeSeq="), hold)
+    bob.page.locator(".message-scroll").evaluate("node => { node.scrollTop = 0; }")
     expect(bob.texts).to_have_text(texts)
     expect(bob.history).to_have_text("This is the beginning.")
     speakers[0].send(room[1], "Newest")

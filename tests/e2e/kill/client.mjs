@@ -12,20 +12,19 @@ const RECONNECT_MS = 30;
 
 export class LoadedClient {
   /**
-   * @param {{name: string, userId: string, token: string, conversationId: string, rev: number, wsUrl: () => string}} options
+   * @param {{name: string, token: string, conversationId: string, rev: number, wsUrl: () => string}} options
    *   `wsUrl` is asked at every connection, since a restarted server may have another port
    */
-  constructor({ name, userId, token, conversationId, rev, wsUrl }) {
-    Object.assign(this, { name, userId, conversationId, lastRev: rev });
+  constructor({ name, token, conversationId, rev, wsUrl }) {
+    Object.assign(this, { name, conversationId, lastRev: rev });
     this.created = 0;
-    this.unacknowledged = new Map(); // clientMessageId → {number, connection of the first send}
-    this.receipts = new Map(); // clientMessageId → {id, seq}
+    this.unacknowledged = new Map(); // clientMessageId → number of the connection it was first sent on
+    this.receipts = new Map(); // clientMessageId → {id, seq, repeatedAfter}
     this.received = []; // bodies of message.created, as they came
     this.complaints = []; // whatever must not happen
     this.connection = 0;
     this.closedAt = 0;
     this.acknowledgedHere = 0; // receipts on this connection
-    this.committedUnreceipted = 0; // committed before a connection ended, without a receipt on it
     this.isSending = true;
     this.onProgress = () => {};
     this.client = new Client({
@@ -60,7 +59,7 @@ export class LoadedClient {
     while (this.isSending && this.unacknowledged.size < WINDOW) {
       this.created += 1;
       const clientMessageId = `${this.name}-${this.created}`;
-      this.unacknowledged.set(clientMessageId, { number: this.created, connection: this.connection });
+      this.unacknowledged.set(clientMessageId, this.connection);
       this.#send(clientMessageId);
     }
   }
@@ -76,8 +75,9 @@ export class LoadedClient {
   }
 
   #receipt(clientMessageId, headers) {
+    const repeatedAfter = this.unacknowledged.get(clientMessageId) < this.connection ? this.closedAt : null;
     this.unacknowledged.delete(clientMessageId);
-    this.receipts.set(clientMessageId, { id: headers['message-id'], seq: Number(headers.seq) });
+    this.receipts.set(clientMessageId, { id: headers['message-id'], seq: Number(headers.seq), repeatedAfter });
     this.acknowledgedHere += 1;
     this.#fill();
     this.onProgress();
@@ -88,9 +88,6 @@ export class LoadedClient {
     this.lastRev = Number(headers.rev);
     if (headers.event !== 'message.created') this.complaints.push(`event ${headers.event}`);
     if (headers['history-truncated']) this.complaints.push('history-truncated');
-    const waiting = message.senderId === this.userId && this.unacknowledged.get(message.clientMessageId);
-    // The database's clock is this machine's, so it tells on which side of the kill the commit was.
-    if (waiting && waiting.connection < this.connection && Date.parse(message.timestamp) < this.closedAt) this.committedUnreceipted += 1;
     this.received.push(message);
     this.onProgress();
   }

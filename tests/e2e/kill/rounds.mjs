@@ -6,7 +6,7 @@
  */
 import readline from 'node:readline';
 import { LoadedClient } from './client.mjs';
-import { faults } from './verdict.mjs';
+import { committedUnreceipted, faults } from './verdict.mjs';
 
 const PASSWORD = 'Passw0rd!';
 let target = null;
@@ -67,7 +67,7 @@ async function report(users) {
   return {
     messages: stored.length,
     connections: clients.map(({ connection }) => connection),
-    committedUnreceipted: clients.reduce((sum, client) => sum + client.committedUnreceipted, 0),
+    committedUnreceipted: committedUnreceipted(clients, stored),
     faults: faults(clients, stored),
   };
 }

@@ -3,6 +3,15 @@
 const MOST_FAULTS = 20;
 
 /**
+ * Messages that were committed before a kill and got their receipt only on a later connection: that many times a kill fell
+ * between the two. The database's clock is this machine's, so its timestamp tells on which side of the kill the commit was.
+ */
+export function committedUnreceipted(clients, stored) {
+  const receipts = new Map(clients.flatMap((client) => [...client.receipts]));
+  return stored.filter(({ clientMessageId, timestamp }) => Date.parse(timestamp) < (receipts.get(clientMessageId)?.repeatedAfter ?? 0)).length;
+}
+
+/**
  * @param {import('./client.mjs').LoadedClient[]} clients
  * @param {object[]} stored the conversation's messages as REST gives them, oldest first
  * @returns {string[]} what does not hold, empty when all does

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { faults } from '../kill/verdict.mjs';
+import { committedUnreceipted, faults } from '../kill/verdict.mjs';
 
 /** A flawless record of two clients with two messages each, in the order a-1, b-1, a-2, b-2. */
 function record() {
@@ -28,6 +28,16 @@ function faultsAfter(damage) {
 
 test('a flawless record has no fault', () => {
   assert.deepEqual(faultsAfter(() => {}), []);
+});
+
+test('a commit without its receipt is one that is older than the close after which it was repeated', () => {
+  const { clients, stored } = record();
+  stored.forEach((message, index) => Object.assign(message, { timestamp: `2026-01-01T00:00:0${index}.000Z` }));
+  const repeated = (client, key, time) => Object.assign(client.receipts.get(key), { repeatedAfter: Date.parse(time) });
+  assert.equal(committedUnreceipted(clients, stored), 0);
+  repeated(clients[0], 'a-2', '2026-01-01T00:00:01.000Z'); // committed by the repetition
+  repeated(clients[1], 'b-1', '2026-01-01T00:00:01.500Z');
+  assert.equal(committedUnreceipted(clients, stored), 1);
 });
 
 const DAMAGES = {
