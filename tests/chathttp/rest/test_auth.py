@@ -52,6 +52,7 @@ async def test_refusals_have_the_codes_of_the_contract(rest: RestKit) -> None:
     wrong = await rest.call("POST", "/auth/login", given | {"password": "wrong"})
     assert (wrong.status, wrong.error) == (401, "INVALID_CREDENTIALS")
     assert (await rest.call("POST", "/auth/login", {"password": "x"})).field == "email"
+    assert (await rest.call("POST", "/auth/login", {"email": "x" * 255, "password": "x"})).field == "email"
     assert (await rest.call("POST", "/auth/confirm", {"email": EMAIL, "code": "x"})).field == "code"
 
 

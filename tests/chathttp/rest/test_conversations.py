@@ -3,6 +3,7 @@ from uuid import UUID, uuid4
 
 import pytest
 import trio
+import trio.testing
 
 from actors.conversation.messages import MarkRead
 from actors.ports import ConversationCursor
@@ -197,3 +198,17 @@ async def test_a_mark_that_is_not_stored_yet_shows(rest: RestKit) -> None:
     assert (await rest.call("GET", f"/api/conversations/{group}", token=bob)).json["unreadCount"] == 0
     page = (await rest.call("GET", f"/api/messages?conversationId={group}", token=bob)).json
     assert page["content"][0]["isRead"] is True
+
+
+async def test_a_conversation_that_is_busy_is_read_with_its_stored_marks(rest: RestKit) -> None:
+    _, alice = await rest.user("alice")
+    group = await rest.group(alice)
+    await rest.send(alice, group)
+    rest.identity.chat.faults.pause("append")
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(rest.send, alice, group)
+        await trio.testing.wait_all_tasks_blocked()
+        with trio.fail_after(5):
+            answer = await rest.call("GET", f"/api/conversations/{group}", token=alice)
+        rest.identity.chat.faults.resume("append")
+    assert (answer.status, answer.json["lastSeq"], answer.json["unreadCount"]) == (200, 1, 0)

@@ -33,6 +33,8 @@ from chathttp.rate import RateLimiter
 _log = logging.getLogger(__name__)
 
 NONCE_BYTES: Final = 16
+MAX_EMAIL: Final = 254
+"""RFC 5321 section 4.5.3.1.3, less the angle brackets."""
 
 
 def normal_email(email: str) -> str:
@@ -141,6 +143,8 @@ class IdentityService:
         Errors: `INVALID_CREDENTIALS`, `EMAIL_NOT_VERIFIED` (only with the right password), `RATE_LIMITED`.
         """
         check_storable("email", email)
+        if len(email) > MAX_EMAIL:
+            raise invalid("email", f"must have at most {MAX_EMAIL} characters")
         now = self._clock()
         attempt = (email.strip().lower(), address)
         wait = self._logins.take(attempt, now.timestamp())

@@ -1,12 +1,16 @@
 """What a caller may see of a conversation."""
 
 from collections.abc import Mapping
+from typing import Final
 from uuid import UUID
 
 from actors.conversation.messages import Marks
 from chatcore.errors import ChatError, ErrorCode, forbidden, not_found
 from chatcore.model import Conversation, Mark, Message
 from chathttp.rest.services import Services
+
+LIVE_MARKS_TIMEOUT: Final = 0.2
+"""Seconds; stored marks are a second old at most, so nobody is kept waiting for newer ones."""
 
 
 async def member_conversation(services: Services, conversation_id: UUID, user_id: UUID) -> Conversation:
@@ -25,7 +29,7 @@ async def live_marks(services: Services, conversation_id: UUID) -> Mapping[UUID,
     if actor is None:
         return {}
     try:
-        marks: Mapping[UUID, Mark] = await actor.ask(Marks, timeout=services.settings.ask_timeout)
+        marks: Mapping[UUID, Mark] = await actor.ask(Marks, timeout=LIVE_MARKS_TIMEOUT)
     except ChatError as error:
         if error.code in {ErrorCode.OVERLOADED, ErrorCode.UNAVAILABLE, ErrorCode.NOT_FOUND}:
             return {}

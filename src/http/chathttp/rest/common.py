@@ -1,5 +1,6 @@
 """What every request gets: an id, security headers, CORS, the error shape, a line in the log."""
 
+import logging
 import re
 import time
 from typing import Final
@@ -66,7 +67,10 @@ def install(app: Quart, settings: Settings) -> None:
             headers["Strict-Transport-Security"] = _HSTS
         _allow_origin(answer, settings)
         principal = g.get("principal")
-        _log.info(
+        # Balancers ask for health all the time.
+        level = logging.DEBUG if request.path.startswith("/actuator/") else logging.INFO
+        _log.log(
+            level,
             "request",
             method=request.method,
             path=request.path,
