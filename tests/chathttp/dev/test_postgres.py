@@ -11,7 +11,7 @@ from chathttp.dev import postgres
 from chathttp.dev.cluster import Cluster, prepare_cluster
 from chathttp.dev.errors import DevError
 from chathttp.dev.lock import HeldByDevError, data_directory_lock
-from chathttp.dev.postgres import postgres_for_command, run_postgres, start_server, stop_server
+from chathttp.dev.postgres import ensure_database, postgres_for_command, run_postgres, start_server, stop_server
 from tests.kit.postgres import scratch_directory
 from tests.kit.process import gone
 
@@ -45,7 +45,8 @@ async def _postmaster_other_than(cluster: Cluster, pid: int) -> int:
 
 async def test_serves_until_cancelled_and_is_gone_then(cluster: Cluster) -> None:
     async with trio.open_nursery() as nursery:
-        url = await nursery.start(run_postgres, cluster)
+        await nursery.start(run_postgres, cluster)
+        url = await trio.to_thread.run_sync(ensure_database, cluster.socket_directory)
         server = cluster.postmaster()
         assert server is not None
         assert await trio.to_thread.run_sync(_value, url, "SELECT current_database()::text") == "stackmentor"
@@ -58,7 +59,8 @@ async def test_serves_until_cancelled_and_is_gone_then(cluster: Cluster) -> None
 
 async def test_is_durable_and_listens_on_no_network(cluster: Cluster) -> None:
     async with trio.open_nursery() as nursery:
-        url = await nursery.start(run_postgres, cluster)
+        await nursery.start(run_postgres, cluster)
+        url = await trio.to_thread.run_sync(ensure_database, cluster.socket_directory)
         shown = {
             name: await trio.to_thread.run_sync(_value, url, f"SHOW {name}")
             for name in ("fsync", "synchronous_commit", "full_page_writes", "listen_addresses")
@@ -69,7 +71,8 @@ async def test_is_durable_and_listens_on_no_network(cluster: Cluster) -> None:
 
 async def test_starts_again_with_its_data_when_it_is_killed(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
     async with trio.open_nursery() as nursery:
-        url = await nursery.start(run_postgres, cluster)
+        await nursery.start(run_postgres, cluster)
+        url = await trio.to_thread.run_sync(ensure_database, cluster.socket_directory)
         await trio.to_thread.run_sync(_remember, url, "kept")
         pid = 0
         for _ in range(2):
@@ -109,10 +112,11 @@ async def test_stops_a_frozen_server_by_force(cluster: Cluster, monkeypatch: pyt
 
 async def test_left_behind_by_a_killed_run_it_is_stopped_before_the_next(cluster: Cluster) -> None:
     left = await trio.to_thread.run_sync(start_server, cluster)
-    postgres.ensure_database(cluster.url("postgres"))
+    ensure_database(cluster.socket_directory)
     _remember(cluster.url(), "committed before the kill")
     async with trio.open_nursery() as nursery:
-        url = await nursery.start(run_postgres, cluster)
+        await nursery.start(run_postgres, cluster)
+        url = await trio.to_thread.run_sync(ensure_database, cluster.socket_directory)
         server = cluster.postmaster()
         assert server is not None
         assert server.pid != left.pid

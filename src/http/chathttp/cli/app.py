@@ -10,6 +10,7 @@ import typer
 from sqlalchemy.exc import DBAPIError
 
 from actors.adapters.postgres.migrations import SchemaError
+from chatcore.errors import ChatError
 from chathttp.cli import migrate, openapi, serve, token
 from chathttp.dev.errors import DevError
 from chathttp.settings import SettingsError
@@ -69,6 +70,8 @@ def _line(error: BaseException) -> str | None:
     match error:
         case DevError() | SchemaError() | SettingsError():
             return str(error)
+        case ChatError():
+            return error.message
         case psycopg.OperationalError():
             return "the database does not answer: " + " ".join(str(error).split())
         case DBAPIError(orig=psycopg.OperationalError() as cause):

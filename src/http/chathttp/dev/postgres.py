@@ -35,8 +35,8 @@ _POLL: Final = 0.02
 _log = structlog.stdlib.get_logger("chathttp.dev.postgres")
 
 
-async def run_postgres(cluster: Cluster, *, task_status: trio.TaskStatus[str] = trio.TASK_STATUS_IGNORED) -> None:
-    """Serves ``cluster`` until cancelled; reports the database's URL once it accepts connections.
+async def run_postgres(cluster: Cluster, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+    """Serves ``cluster`` until cancelled; started once it accepts connections.
 
     Stops a server that a killed run left behind before it starts its own, and starts it again whenever it ends.
     On cancellation the server is gone before this returns: a fast shutdown, after :data:`STOP_PATIENCE` an immediate
@@ -51,9 +51,8 @@ async def run_postgres(cluster: Cluster, *, task_status: trio.TaskStatus[str] = 
             process: trio.Process = await nursery.start(partial(_serve_once, cluster))
             ready = await _becomes_ready(cluster, process, START_PATIENCE if not reported else float("inf"))
             if ready and not reported:
-                await trio.to_thread.run_sync(ensure_database, cluster.url("postgres"))
                 reported = True
-                task_status.started(cluster.url())
+                task_status.started()
             if not reported:
                 nursery.cancel_scope.cancel()
             await process.wait()
@@ -103,14 +102,15 @@ async def _stop(process: trio.Process) -> None:
     process.kill()
 
 
-def ensure_database(server_url: str) -> None:
-    """Makes the product's database if it is not there; ``server_url`` is of the database ``postgres``."""
-    with psycopg.connect(server_url, autocommit=True, connect_timeout=10) as connection:
+def ensure_database(socket_directory: Path) -> str:
+    """The product's database of the server with that socket, made if it is not there; returns its URL."""
+    with psycopg.connect(socket_url(socket_directory, "postgres"), autocommit=True, connect_timeout=10) as connection:
         known = connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [DATABASE]).fetchone()
         if known is None:
             # Another command may do the same at this moment.
             with contextlib.suppress(psycopg.errors.DuplicateDatabase, psycopg.errors.UniqueViolation):
                 connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(DATABASE)))
+    return socket_url(socket_directory)
 
 
 @contextlib.contextmanager
@@ -136,8 +136,7 @@ def serving(cluster: Cluster) -> Generator[str]:
     cluster.stop_leftover()
     process = start_server(cluster)
     try:
-        ensure_database(cluster.url("postgres"))
-        yield cluster.url()
+        yield ensure_database(cluster.socket_directory)
     finally:
         stop_server(process)
 
@@ -186,7 +185,6 @@ def _url_of_running(data_dir: Path) -> str:
     while time.monotonic() < deadline:
         server = read_postmaster(known_directory(data_dir))
         if server is not None and server.ready:
-            ensure_database(socket_url(server.socket_directory, "postgres"))
-            return socket_url(server.socket_directory)
+            return ensure_database(server.socket_directory)
         time.sleep(_POLL)
     raise DevError(f"stackmentor dev holds {data_dir}, but its PostgreSQL does not answer")
