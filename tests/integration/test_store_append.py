@@ -225,3 +225,21 @@ async def test_a_batch_holds_whole_calls_up_to_its_limits(database_url: str) -> 
             " GROUP BY xmin::text ORDER BY min(seq)"
         )
         assert [row["texts"] for row in batches] == ["b", "aaaaaabbbb", "cd", "e", "f" * 15]
+
+
+async def test_history_begins_where_retention_left_it(database_url: str) -> None:
+    async with running(database_for_tests(database_url)) as database:
+        chat = postgres_chat(database)
+        ann = await chat.user()
+        room = await chat.group(ann)
+        sent = await chat.say(room, ann, *"abcdefghij")
+        await chat.log.edit(room, sent[7].id, ann, "edited")
+        await database.execute("DELETE FROM messages WHERE seq < 7")
+        await database.execute("UPDATE conversations SET first_seq = 7")
+        assert [each.seq for each in await chat.history.oldest(room, after_seq=2, limit=2)] == [7, 8]
+        assert [each.seq for each in await chat.history.newest(room, before_seq=9, limit=9)] == [8, 7]
+        assert [each.seq for each in await chat.history.changed(room, after_rev=0, limit=9)] == [7, 9, 10, 8]
+        events = await chat.history.events(room, after_rev=3, upto_rev=99, limit=9)
+        assert [(each.rev, each.message.seq) for each in events] == [(7, 7), (8, 8), (9, 9), (10, 10), (11, 8)]
+        assert await chat.history.event_floor(room, after_rev=0, upto_rev=99, limit=5) is None
+        assert await chat.history.event_floor(room, after_rev=0, upto_rev=99, limit=4) == 7
