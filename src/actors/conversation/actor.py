@@ -73,8 +73,7 @@ class ConversationActor:
             self._audience.discard(subscription)
             subscription.end()
         self._refuse_waiting(error)
-        while not self._mailbox.close_if_empty():
-            self._refuse_waiting(error)
+        self._mailbox.close_if_empty()
 
     async def _refuse_for_now(self, error: ChatError) -> bool:
         """Refuse what waits and what comes until it is time to ask the database again. False: nobody waits, give up."""

@@ -5,7 +5,7 @@ from uuid import UUID
 import pytest
 from trio.testing import wait_all_tasks_blocked
 
-from actors.conversation.messages import ChangeDetails, Delete, Post, RemoveMember
+from actors.conversation.messages import ChangeDetails, Delete, Join, Position, Post, RemoveMember
 from actors.conversation.subscription import Topic
 from actors.ports import Roster
 from actors.users.messages import Listen
@@ -180,6 +180,22 @@ async def test_a_conversation_that_is_deleted_ends_everything_and_answers_all_th
         assert [answer.code for answer in asked] == [ErrorCode.NOT_FOUND] * 2
         assert details.code is ErrorCode.NOT_FOUND
         assert his.ended
+        assert len(town.node.conversations) == 0
+
+
+async def test_a_stranger_who_makes_the_actor_look_may_find_that_the_conversation_is_gone() -> None:
+    async with open_town() as town:
+        room, alice, _ = await town.pair()
+        (stranger,) = await town.people(1)
+        await town.node.position(room, alice)
+        del town.state.rooms[room]
+        joined, details = Answer[Position](), Answer[Roster]()
+        town.node.tell(room, Join(stranger, joined.reply()))
+        town.node.tell(room, ChangeDetails(alice, "name", None, details.reply()))
+        (post,) = town.node.send(room, alice, "one")
+        await wait_all_tasks_blocked()
+        assert joined.code is details.code is post.code is ErrorCode.NOT_FOUND
+        assert town.faults.calls["change_details"] == town.faults.calls["append"] == 0
         assert len(town.node.conversations) == 0
 
 

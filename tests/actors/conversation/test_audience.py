@@ -1,0 +1,48 @@
+from uuid import UUID
+
+from actors.conversation.audience import Audience
+from actors.conversation.subscription import Encoded, Topic
+from chatcore.model import EventKind
+from tests.kit.conversations import Listening, PlainFormat
+
+USER = UUID(int=1)
+
+
+def event(rev: int) -> Encoded:
+    body = b'{"text": "%d"}' % rev
+    return Encoded(EventKind.CREATED, rev, rev, UUID(int=rev), body)
+
+
+async def test_each_subscription_gets_what_it_has_not_had_and_all_stand_at_the_end() -> None:
+    audience = Audience()
+    listening = {rev: Listening(USER, rev=rev, format=PlainFormat(str(rev % 2))) for rev in range(7)}
+    for each in listening.values():
+        audience.add(each)
+    closed = Listening(USER, rev=2, closed=True)
+    audience.add(closed)
+    slow = Listening(USER, rev=2, slow=True)
+    audience.add(slow)
+    typing = Listening(USER, topic=Topic.TYPING)
+    audience.add(typing)
+    fan_out = await audience.deliver([event(rev) for rev in (3, 4, 5)], 2)
+    expected = {0: [3, 4, 5], 1: [3, 4, 5], 2: [3, 4, 5], 3: [4, 5], 4: [5], 5: [], 6: []}
+    assert {rev: each.revs for rev, each in listening.items()} == expected
+    assert {rev: each.rev for rev, each in listening.items()} == {rev: max(5, rev) for rev in listening}
+    assert (fan_out.late, fan_out.gone) == ([slow], [closed])
+    assert (closed.rev, typing.rev) == (2, -1)
+
+
+async def test_it_counts_each_subscription_once() -> None:
+    audience = Audience()
+    one, other = Listening(USER), Listening(USER, Topic.READ)
+    for each in (one, one, other):
+        audience.add(each)
+    assert len(audience) == 2
+    assert list(audience) == [one, other]
+    assert one in audience
+    assert audience.discard(one)
+    assert not audience.discard(one)
+    assert one not in audience
+    other.closed = True
+    audience.discard_closed()
+    assert not audience
