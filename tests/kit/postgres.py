@@ -1,6 +1,7 @@
 """A real PostgreSQL for tests: one server a test session, a migrated database for each test that wants one."""
 
 import contextlib
+import fcntl
 import itertools
 import os
 import shutil
@@ -10,43 +11,56 @@ import tempfile
 import threading
 from collections.abc import Generator
 from pathlib import Path
-from typing import Final, Self
+from typing import IO, Final, Self
 
 import psycopg
 from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict
 
-from chathttp.dev.cluster import Cluster, prepare_cluster
-from chathttp.dev.errors import DevError
+from chathttp.dev.cluster import Cluster, known_directory, prepare_cluster
 from chathttp.dev.lock import data_directory_lock
 from chathttp.dev.postgres import start_server, stop_server
+from chathttp.dev.postmaster import read_postmaster
 
 _PREFIX: Final = "stackmentor-test-"
+_OWNER: Final = "owner"
 _TEMPLATE: Final = "template_migrated"
+
+_owned: dict[Path, IO[bytes]] = {}
+"""Scratch directories of this process and the locked files that say so."""
 
 
 def scratch_directory() -> Path:
     """A new directory that other users can pass through, as PostgreSQL needs when the tests run as root.
 
-    pytest's ``tmp_path`` is closed to them. The caller removes it.
+    pytest's ``tmp_path`` is closed to them. The caller removes it with :func:`remove_scratch`; what a killed run did
+    not remove, :func:`remove_leftovers` of a later one does.
     """
     directory = Path(tempfile.mkdtemp(prefix=_PREFIX))
     directory.chmod(0o711)
+    # Locked before it has the name by which others find it.
+    file = open(directory / "owner.new", "wb")  # noqa: SIM115 - open for as long as the directory is in use
+    fcntl.flock(file, fcntl.LOCK_EX)
+    (directory / "owner.new").rename(directory / _OWNER)
+    _owned[directory] = file
     return directory
 
 
 def remove_scratch(directory: Path) -> None:
     """Removes a :func:`scratch_directory`, which no server may use any more."""
     shutil.rmtree(directory)
+    _owned.pop(directory).close()
 
 
 def remove_leftovers() -> None:
-    """Stops the servers and removes the directories of test runs that were killed."""
+    """Stops the servers and removes the directories of test runs that were killed; those that still run keep theirs."""
     for directory in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
-        if not (directory / "lock").exists():
-            continue
-        with contextlib.suppress(DevError), data_directory_lock(directory, "command", patience=0):
-            prepare_cluster(directory).stop_leftover()
+        with contextlib.suppress(FileNotFoundError, BlockingIOError), open(directory / _OWNER, "rb") as file:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            server = read_postmaster(known_directory(directory))
+            if server is not None:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(server.pid, signal.SIGQUIT)
             shutil.rmtree(directory, ignore_errors=True)
 
 

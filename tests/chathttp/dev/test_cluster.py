@@ -14,7 +14,7 @@ from chathttp.dev.binaries import OLDEST, find_binaries, system_directories, whe
 from chathttp.dev.cluster import known_directory, prepare_cluster
 from chathttp.dev.errors import DevError
 from chathttp.dev.postgres import serving
-from tests.kit.postgres import scratch_directory
+from tests.kit.postgres import remove_scratch, scratch_directory
 
 ROOT = os.geteuid() == 0
 """Where these tests run as an ordinary user there is no other account, and the same acts must simply work."""
@@ -24,7 +24,7 @@ ROOT = os.geteuid() == 0
 def shared() -> Generator[Path]:
     directory = scratch_directory()
     yield directory
-    shutil.rmtree(directory)
+    remove_scratch(directory)
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from chathttp.dev.cluster import Cluster, prepare_cluster
 from chathttp.dev.errors import DevError
 from chathttp.dev.lock import HeldByDevError, data_directory_lock
 from chathttp.dev.postgres import ensure_database, postgres_for_command, run_postgres, start_server, stop_server
-from tests.kit.postgres import scratch_directory
+from tests.kit.postgres import remove_scratch, scratch_directory
 from tests.kit.process import gone
 
 
@@ -197,4 +197,5 @@ def test_directory_whose_path_no_socket_can_have_is_served_too(name: str) -> Non
         assert _value(url, "SELECT 1") == 1
     cluster = prepare_cluster(data_dir)
     assert cluster.socket_directory.parent == Path("/tmp")
-    subprocess.run(["rm", "-rf", scratch, cluster.socket_directory], check=True)
+    cluster.socket_directory.rmdir()
+    remove_scratch(scratch)
