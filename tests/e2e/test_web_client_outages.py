@@ -10,9 +10,10 @@ from typing import Final
 
 import httpx
 import pytest
-from playwright.sync_api import Page, Route, WebSocket, WebSocketRoute, expect
+from playwright.sync_api import Page, Route, WebSocket, expect
 
 from tests.e2e.person import OUTAGE, Account, Person
+from tests.e2e.wire import Wire
 from tests.kit.devserver import DevServer
 
 PersonAt = Callable[..., Person]
@@ -73,15 +74,8 @@ def test_what_is_typed_offline_survives_a_reload(
     dev_server: DevServer, person_at: PersonAt, account: SignedIn, room: tuple[str, str]
 ) -> None:
     alice = person_at(dev_server.url)
-    blocked = True
-
-    def guard(socket: WebSocketRoute) -> None:
-        if blocked:
-            socket.close(code=1012)
-        else:
-            socket.connect_to_server()
-
-    alice.context.route_web_socket(re.compile("/ws$"), guard)
+    wire = Wire(alice.context)
+    wire.cut()
     alice.sign_in("alice")
     expect(alice.page.get_by_text("No connection.")).to_be_visible()
     alice.open(room[0])
@@ -90,7 +84,7 @@ def test_what_is_typed_offline_survives_a_reload(
     alice.page.reload()
     for text in ("one", "two"):
         alice.expect_mark(text, "Waiting to be sent")
-    blocked = False
+    wire.mend()
     alice.page.get_by_role("button", name="Try now").click()
     for text in ("one", "two"):
         alice.expect_mark(text, "Sent")
@@ -104,18 +98,12 @@ def test_a_refused_message_says_why_and_can_be_repeated_or_discarded(
     dev_server: DevServer, person_at: PersonAt, account: SignedIn, room: tuple[str, str]
 ) -> None:
     alice = person_at(dev_server.url)
-    spoils = True
+    wire = Wire(alice.context)
 
-    def spoil(socket: WebSocketRoute) -> None:
-        server = socket.connect_to_server()
+    def spoil(frame: str) -> str:
+        return re.sub('"text":"(spoil|waste)"', '"text":"     "', frame)
 
-        def forward(message: str | bytes) -> None:
-            assert isinstance(message, str)
-            server.send(re.sub('"text":"(spoil|waste)"', '"text":"     "', message) if spoils else message)
-
-        socket.on_message(forward)
-
-    alice.context.route_web_socket(re.compile("/ws$"), spoil)
+    wire.change = spoil
     alice.sign_in("alice").open(room[0])
     alice.write("spoil")
     alice.expect_mark("spoil", "Not sent")
@@ -124,10 +112,10 @@ def test_a_refused_message_says_why_and_can_be_repeated_or_discarded(
     alice.expect_mark("good", "Sent")
     alice.page.reload()
     alice.expect_mark("spoil", "Not sent")
-    spoils = False
+    wire.change = str
     alice.message("spoil").get_by_role("button", name="Try again").click()
     alice.expect_mark("spoil", "Sent")
-    spoils = True
+    wire.change = spoil
     alice.write("waste")
     alice.message("waste").get_by_role("button", name="Discard").click()
     expect(alice.texts).to_have_text(["good", "spoil"])
