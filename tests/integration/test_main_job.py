@@ -245,3 +245,19 @@ async def test_the_same_client_message_id_is_stored_once_and_both_receipts_bear_
     assert first.header("seq") == second.header("seq") == "1"
     assert first.header("message-id") == second.header("message-id")
     assert UUID(first.header("message-id") or "").version == 7
+
+
+async def test_what_the_edge_answers_itself_bears_the_security_headers(server: DevServer) -> None:
+    host, port = server.url.removeprefix("http://").split(":")
+    stream = await trio.open_tcp_stream(host, int(port))
+    async with stream:
+        await stream.send_all(
+            f"GET /ws HTTP/1.1\r\nHost: {host}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+            "Sec-WebSocket-Key: MDEyMzQ1Njc4OWFiY2RlZg==\r\nSec-WebSocket-Version: 13\r\n"
+            "X-Forwarded-Proto: https\r\nX-Request-ID: mine\r\n\r\n".encode()
+        )
+        head = (await stream.receive_some()).lower()
+    assert head.startswith(b"http/1.1 101")
+    assert b"strict-transport-security: max-age=" in head
+    assert b"x-content-type-options: nosniff" in head
+    assert b"x-request-id: mine" in head

@@ -80,6 +80,18 @@ class Settings:
     refresh_token_lifetime: float = number(
         2_592_000.0, "life of a refresh token of the embedded identity", least=1.0, most=315_360_000.0
     )
+    refresh_grace: float = number(10.0, "time in which a refresh whose answer was lost may be repeated", least=0.0)
+    token_cache_size: int = integer(50_000, "access tokens remembered as checked")
+    code_lifetime: float = number(900.0, "life of a code sent by e-mail")
+    code_attempts: int = integer(5, "guesses at one code")
+    guess_interval: float = number(300.0, "time that earns one more guess at the codes of an e-mail address")
+    guess_burst: int = integer(10, "guesses at once at the codes of an e-mail address")
+    mail_interval: float = number(60.0, "time that earns one more code for an e-mail address")
+    mail_burst: int = integer(3, "codes at once for an e-mail address")
+    login_interval: float = number(15.0, "time that earns one more failed login of an e-mail from one address")
+    login_burst: int = integer(20, "failed logins at once of an e-mail from one address")
+    hash_threads: int = integer(2, "passwords checked at once", most=256)
+    hash_queue: int = integer(64, "password checks that may wait; more are refused as OVERLOADED")
     blocked_email_domains: tuple[str, ...] = listing("", "e-mail domains that may not sign up", domain)
     internal_secret: str = text(
         "",
@@ -105,6 +117,7 @@ class Settings:
     request_head_timeout: float = number(10.0, "time for a request's line and headers")
     max_request_head_bytes: int = integer(16_384, "size of a request's line and headers", least=1024, most=2**20)
     max_body_bytes: int = integer(1_048_576, "size of a request's body", least=1024)
+    body_timeout: float = number(30.0, "time for a request's body")
     connect_timeout: float = number(10.0, "time from the WebSocket handshake to CONNECT")
     max_frame_bytes: int = integer(131_072, "size of one STOMP frame", least=1024, most=2**26)
     max_headers: int = integer(64, "headers of one STOMP frame", most=10_000)

@@ -32,8 +32,10 @@ from chatcore.errors import ChatError
 from chatcore.uuid7 import uuid7
 from chathttp.edge.limits import EdgeLimits
 from chathttp.edge.listener import open_listener
+from chathttp.edge.refusal import Headers, standard_headers
 from chathttp.edge.server import EdgeServer
 from chathttp.edge.timer_wheel import Timers
+from chathttp.edge.transport import Peer
 from chathttp.identity.config import IdentityConfig
 from chathttp.identity.keys import SigningKeys, load_signing_keys
 from chathttp.identity.mail import FileMailer
@@ -42,6 +44,7 @@ from chathttp.identity.service import IdentityService
 from chathttp.identity.verifier import TokenVerifier
 from chathttp.rate import RateLimiter
 from chathttp.rest.app import create_app
+from chathttp.rest.proxy import HSTS, is_forwarded_https
 from chathttp.rest.services import Health, HealthState, Services
 from chathttp.session.services import SessionPolicy, SessionServices
 from chathttp.session.session import serve_session
@@ -187,7 +190,12 @@ class _Node:
             config,
             _utc_now,
         )
-        verifier = TokenVerifier(keys, issuer=settings.jwt_issuer, client_id=settings.jwt_audience)
+        verifier = TokenVerifier(
+            keys,
+            issuer=settings.jwt_issuer,
+            client_id=settings.jwt_audience,
+            cache_size=settings.token_cache_size,
+        )
         limiter = RateLimiter[UUID](settings.send_rate, settings.send_burst)
         app = create_app(
             Services(
@@ -229,6 +237,7 @@ class _Node:
             partial(serve_session, services),
             limits=_edge_limits(settings),
             allowed_origins=settings.cors_origins,
+            response_headers=partial(_response_headers, settings),
         )
 
     def _database_health(self) -> HealthState:
@@ -242,6 +251,15 @@ def new_id() -> UUID:
 
 def _utc_now() -> datetime:
     return datetime.now(UTC)
+
+
+def _response_headers(settings: Settings, request: Headers, peer: Peer) -> Headers:
+    """Of what the edge answers itself."""
+    headers = standard_headers(request, peer)
+    forwarded = next((value for name, value in request if name == b"x-forwarded-proto"), b"").decode("latin-1")
+    if is_forwarded_https(peer.host, forwarded, settings.trusted_proxies):
+        return [*headers, (b"strict-transport-security", HSTS.encode())]
+    return headers
 
 
 def _url(host: str, port: int) -> str:

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chathttp.rest.proxy import client_address, is_trusted
+from chathttp.rest.proxy import client_address, is_forwarded_https, is_trusted
 from chathttp.settings import Settings
 
 TRUSTED = Settings().trusted_proxies
@@ -46,3 +46,11 @@ def test_only_listed_networks_are_trusted() -> None:
     assert is_trusted("192.0.2.7", [ip_network("192.0.2.0/24")])
     assert not is_trusted("192.0.3.7", [ip_network("192.0.2.0/24")])
     assert not is_trusted("", TRUSTED)
+
+
+def test_https_is_believed_only_from_a_trusted_proxy_and_by_its_own_entry() -> None:
+    assert is_forwarded_https("10.0.0.1", "https", TRUSTED)
+    assert is_forwarded_https("10.0.0.1", "http, HTTPS", TRUSTED)
+    assert not is_forwarded_https("10.0.0.1", "https, http", TRUSTED)
+    assert not is_forwarded_https("10.0.0.1", "", TRUSTED)
+    assert not is_forwarded_https("203.0.113.5", "https", TRUSTED)

@@ -1,6 +1,5 @@
 """The REST application."""
 
-from typing import Final
 
 from quart_trio import QuartTrio
 
@@ -13,7 +12,6 @@ from chathttp.rest.messages import messages_blueprint
 from chathttp.rest.services import Services
 from chathttp.rest.users import users_blueprint
 
-BODY_TIMEOUT: Final = 30.0
 """Seconds for a request's body."""
 
 
@@ -21,7 +19,7 @@ def create_app(services: Services) -> QuartTrio:
     """An ASGI application; it needs no lifespan of its own beyond Quart's."""
     app = QuartTrio(__name__, static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = services.settings.max_body_bytes
-    app.config["BODY_TIMEOUT"] = BODY_TIMEOUT
+    app.config["BODY_TIMEOUT"] = services.settings.body_timeout
     app.config["RESPONSE_TIMEOUT"] = None  # the edge has a deadline of its own for every write
     app.url_map.merge_slashes = False
     install(app, services.settings)

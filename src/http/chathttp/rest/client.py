@@ -3,7 +3,7 @@
 from attrs import frozen
 from quart import request
 
-from chathttp.rest.proxy import client_address, is_trusted
+from chathttp.rest.proxy import client_address, is_forwarded_https
 from chathttp.settings import Settings
 
 
@@ -19,8 +19,6 @@ def request_client(settings: Settings) -> Client:
     """Looks behind the trusted proxies; what others forward is not believed."""
     peer = request.remote_addr or ""
     forwarded_for = ",".join(request.headers.getlist("X-Forwarded-For"))
-    secure = request.scheme == "https"
-    if is_trusted(peer, settings.trusted_proxies):
-        proto = request.headers.get("X-Forwarded-Proto", "").rpartition(",")[2].strip().lower()
-        secure = secure or proto == "https"
+    proto = request.headers.get("X-Forwarded-Proto", "")
+    secure = request.scheme == "https" or is_forwarded_https(peer, proto, settings.trusted_proxies)
     return Client(client_address(peer, forwarded_for, settings.trusted_proxies), secure)

@@ -16,13 +16,13 @@ from chatcore.errors import ChatError, ErrorCode
 from chathttp.errors import internal_error
 from chathttp.rest.answers import error_answer
 from chathttp.rest.client import request_client
+from chathttp.rest.proxy import HSTS
 from chathttp.settings import Settings
 
 REST_OF_BODY_TIMEOUT: Final = 5.0
 """Seconds for a body that nobody wants any more."""
 
 _REQUEST_ID: Final = re.compile(r"[ -~]{1,128}")
-_HSTS: Final = "max-age=31536000; includeSubDomains"
 _CORS_HEADERS: Final = "Authorization, Content-Type, X-Request-ID"
 _CORS_EXPOSED: Final = "Link, Retry-After, X-Request-ID"
 _CORS_MAX_AGE: Final = "600"
@@ -64,7 +64,7 @@ def install(app: Quart, settings: Settings) -> None:
         headers["Referrer-Policy"] = "no-referrer"
         headers.setdefault("Cache-Control", "no-store")
         if client.secure:
-            headers["Strict-Transport-Security"] = _HSTS
+            headers["Strict-Transport-Security"] = HSTS
         _allow_origin(answer, settings)
         principal = g.get("principal")
         # Balancers ask for health all the time.

@@ -2,9 +2,12 @@
 
 from collections.abc import Iterable
 from ipaddress import IPv4Address, IPv6Address, ip_address
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from chathttp.settings import Network
+
+HSTS: Final = "max-age=31536000; includeSubDomains"
+"""`Strict-Transport-Security` (RFC 6797 section 6.1) of what is answered over https."""
 
 _Address: TypeAlias = IPv4Address | IPv6Address
 
@@ -27,6 +30,11 @@ def _parse(text: str) -> _Address | None:
 def is_trusted(address: str, trusted: Iterable[Network]) -> bool:
     parsed = _parse(address)
     return parsed is not None and any(parsed in network for network in trusted)
+
+
+def is_forwarded_https(peer: str, forwarded_proto: str, trusted: Iterable[Network]) -> bool:
+    """Whether a trusted proxy says, in the last entry of `X-Forwarded-Proto`, that the client came over https."""
+    return forwarded_proto.rpartition(",")[2].strip().lower() == "https" and is_trusted(peer, trusted)
 
 
 def client_address(peer: str, forwarded_for: str | None, trusted: Iterable[Network]) -> str:
