@@ -34,6 +34,9 @@ class MessageLog(Protocol):
         the others: `NOT_FOUND` (no such conversation), `FORBIDDEN` (not a member), `VALIDATION_ERROR` (`replyTo` is
         no message of the conversation, or a text that the database cannot hold). The new messages of one
         conversation in one call have consecutive `rev`s.
+
+        After an unknown outcome the very same messages, by id, may be given again: each is stored once, and one
+        that was stored already is new again, at the seq and rev that it has.
         """
         ...
 

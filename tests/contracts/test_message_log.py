@@ -87,6 +87,33 @@ async def test_messages_without_a_client_message_id_are_never_repeats(chat: Chat
     assert [(each.seq, each.was_new) for each in outcomes] == [(1, True), (2, True)]
 
 
+@pytest.mark.parametrize("client_message_id", [None, "x"])
+async def test_the_same_message_given_again_is_stored_once_and_is_new_again(
+    chat: Chat, client_message_id: str | None
+) -> None:
+    ann, bob = await chat.people(2)
+    room = await chat.group(ann, bob)
+    message = chat.message(room, ann, client_message_id=client_message_id)
+    [first] = await chat.post(message)
+    await chat.log.edit(room, first.id, ann, "edited")
+    later = chat.message(room, ann)
+    again, other = await chat.post(message, later)
+    assert again == Appended(message.id, 1, 2, first.created_at, was_new=True)
+    assert (other.seq, other.rev, other.was_new) == (2, 3, True)
+    await chat.conversations.remove_member(room, ann, ann)
+    assert await chat.post(message) == [again]
+
+
+@pytest.mark.parametrize("client_message_id", [None, "x"])
+async def test_the_same_message_twice_in_a_call_is_a_repeat(chat: Chat, client_message_id: str | None) -> None:
+    ann = await chat.user()
+    room = await chat.group(ann)
+    message = chat.message(room, ann, client_message_id=client_message_id)
+    one, two = await chat.post(message, message)
+    assert (one.id, one.seq, one.was_new) == (two.id, two.seq, True)
+    assert not two.was_new
+
+
 async def test_what_is_refused_is_refused_alone_and_leaves_no_gap(chat: Chat) -> None:
     ann, stranger = await chat.people(2)
     room, elsewhere = await chat.group(ann), await chat.group(ann)

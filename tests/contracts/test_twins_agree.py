@@ -28,6 +28,7 @@ class Author:
         self.users: list[UUID] = []
         self.rooms: list[UUID] = []
         self.messages: list[tuple[UUID, UUID]] = []
+        self.sent: list[NewMessage] = []
 
     def new_id(self) -> UUID:
         return UUID(int=self.rng.getrandbits(128), version=4)
@@ -56,6 +57,9 @@ class Author:
             reply_to = self.message()[1] if self.rng.random() < 0.2 else None
             text = "\x00" if self.rng.random() < 0.05 else "hello"
             messages.append(NewMessage(self.new_id(), self.room(), self.user(), text, client_id, reply_to))
+        if self.sent and self.rng.random() < 0.2:
+            messages.append(self.rng.choice(self.sent))
+        self.sent += messages
         return messages
 
     def step(self) -> Step:

@@ -7,8 +7,7 @@ down_revision = "0001"
 
 UP = """
 CREATE FUNCTION append_batch(
-    p_conversation uuid[], p_sender uuid[], p_client_message_id text[], p_id uuid[], p_body text[], p_reply_to uuid[],
-    p_again boolean
+    p_conversation uuid[], p_sender uuid[], p_client_message_id text[], p_id uuid[], p_body text[], p_reply_to uuid[]
 ) RETURNS TABLE (ord bigint, outcome text, id uuid, seq bigint, rev bigint, created_at timestamptz)
 LANGUAGE plpgsql VOLATILE AS $$
 #variable_conflict use_column
@@ -43,7 +42,7 @@ BEGIN
         ) old ON true
         LEFT JOIN LATERAL (
             SELECT m.id, m.seq, m.rev, m.created_at FROM messages m
-            WHERE p_again AND m.conversation_id = t.conversation AND m.id = t.id LIMIT 1
+            WHERE m.conversation_id = t.conversation AND m.id = t.id AND m.sender_id = t.sender LIMIT 1
         ) mine ON true
     ), first AS (
         SELECT *, verdict = 'fresh' AND row_number() OVER (
@@ -88,9 +87,9 @@ BEGIN
     FROM done;
 END $$;
 COMMENT ON FUNCTION append_batch IS
-    'Appends messages in the order of the arrays; rows come back in no order, matched by ord. Outcomes: new, repeated '
-    '(the first message with that client_message_id), no conversation, no member, no reply target. p_again: the ids '
-    'may be there already, from a call whose answer was lost. READ COMMITTED only.';
+    'Appends messages in the order of the arrays; rows come back in no order, matched by ord. Outcomes: new (also for '
+    'an id that is there already, from a call whose answer was lost), repeated (the first message with that '
+    'client_message_id), no conversation, no member, no reply target. READ COMMITTED only.';
 
 CREATE FUNCTION seq_at_rev(p_conversation uuid, p_rev bigint) RETURNS bigint
 LANGUAGE plpgsql STABLE AS $$
@@ -120,7 +119,7 @@ COMMENT ON FUNCTION seq_at_rev IS
 
 DOWN = """
 DROP FUNCTION seq_at_rev (uuid, bigint);
-DROP FUNCTION append_batch (uuid[], uuid[], text[], uuid[], text[], uuid[], boolean);
+DROP FUNCTION append_batch (uuid[], uuid[], text[], uuid[], text[], uuid[]);
 """
 
 

@@ -19,8 +19,8 @@ class MemoryMessageLog:
 
     async def append(self, messages: Sequence[NewMessage]) -> list[Appended | ChatError]:
         await self._state.faults.before("append")
-        here = {message.id for message in messages}
-        outcomes = [self._append(message, here) for message in messages]
+        stored: set[UUID] = set()
+        outcomes = [self._append(message, stored) for message in messages]
         self._state.faults.after("append")
         return outcomes
 
@@ -48,7 +48,7 @@ class MemoryMessageLog:
         self._state.faults.after("delete")
         return Event(EventKind.DELETED, changed.rev, self._state.present(changed))
 
-    def _append(self, new: NewMessage, here: Collection[UUID]) -> Appended | ChatError:
+    def _append(self, new: NewMessage, stored: set[UUID]) -> Appended | ChatError:
         try:
             check_body(new.text, new.client_message_id)
         except ChatError as refusal:
@@ -56,6 +56,8 @@ class MemoryMessageLog:
         room = self._state.rooms.get(new.conversation_id)
         if room is None:
             return not_found("The conversation")
+        if (mine := room.messages.get(room.seq_of.get(new.id, 0))) is not None and mine.sender_id == new.sender_id:
+            return Appended(mine.id, mine.seq, mine.rev, mine.created_at, was_new=mine.id not in stored)
         if new.sender_id not in room.participants:
             return forbidden()
         first = None
@@ -63,11 +65,12 @@ class MemoryMessageLog:
             seq = room.seq_of_client.get((new.sender_id, new.client_message_id))
             first = None if seq is None else room.messages[seq]
         # A repeat of a message from before this call is not looked at closely.
-        repeat = first is not None and first.id not in here
-        if not repeat and new.reply_to is not None and (new.reply_to not in room.seq_of or new.reply_to in here):
+        repeat = first is not None and first.id not in stored
+        if not repeat and new.reply_to is not None and (new.reply_to not in room.seq_of or new.reply_to in stored):
             return invalid("replyTo", "is no message of this conversation")
         if first is not None:
             return Appended(first.id, first.seq, first.rev, first.created_at, was_new=False)
+        stored.add(new.id)
         return self._store(room, new)
 
     def _store(self, room: Room, new: NewMessage) -> Appended:

@@ -17,7 +17,7 @@ Outcome = Appended | ChatError
 
 _APPEND: Final = """
 SELECT ord, outcome, id, seq, rev, created_at
-FROM append_batch($1::uuid[], $2::uuid[], $3::text[], $4::uuid[], $5::text[], $6::uuid[], $7)
+FROM append_batch($1::uuid[], $2::uuid[], $3::text[], $4::uuid[], $5::text[], $6::uuid[])
 """
 _LOCK: Final = "SELECT FROM conversations WHERE id = ANY ($1::uuid[]) ORDER BY id FOR NO KEY UPDATE"
 
@@ -36,8 +36,8 @@ class Entry:
 class Batch:
     """Appends the messages of several callers in one statement, all of them in order.
 
-    An item that fails the statement is refused alone. After a lost connection the batch is sent again, and the
-    database looks the ids up under the row locks: whether or not the first one was committed, or still is to be,
+    An item that fails the statement is refused alone. After a lost connection the batch is sent again: the database
+    looks the ids up under the row locks, so whether the first one was committed, or not, or is only then about to be,
     each message is there once.
     """
 
@@ -45,7 +45,6 @@ class Batch:
         self._entries = entries
         self._items = [message for entry in entries for message in entry.messages]
         self._deadline = max(entry.ticket.deadline for entry in entries)
-        self._again = False
         self._lost: Exception | None = None
 
     async def perform(self, connection: Connection) -> None:
@@ -57,7 +56,6 @@ class Batch:
             except Exception as error:
                 if drop_if_lost(error, connection):
                     self._lost = error
-                    self._again = True
                 elif is_retryable(error) and attempt < _ATTEMPTS:
                     continue
                 elif is_away(error):
@@ -77,7 +75,7 @@ class Batch:
 
     async def _append(self, connection: Connection) -> list[Outcome]:
         try:
-            return await _call(connection, self._items, again=self._again)
+            return await _call(connection, self._items)
         except Exception as error:
             if drop_if_lost(error, connection) or not _is_an_items_fault(error):
                 raise
@@ -90,7 +88,7 @@ class Batch:
     async def _bisect(self, connection: Connection, items: Sequence[NewMessage]) -> list[Outcome]:
         try:
             async with connection.transaction():
-                return await _call(connection, items, again=self._again)
+                return await _call(connection, items)
         except Exception as error:
             if drop_if_lost(error, connection) or not _is_an_items_fault(error):
                 raise
@@ -115,7 +113,7 @@ class Batch:
                 entry.ticket.fail(ChatError(code, "The message could not be stored"))
 
 
-async def _call(connection: Connection, items: Sequence[NewMessage], *, again: bool) -> list[Outcome]:
+async def _call(connection: Connection, items: Sequence[NewMessage]) -> list[Outcome]:
     rows = await connection.fetch(
         _APPEND,
         [item.conversation_id for item in items],
@@ -124,7 +122,6 @@ async def _call(connection: Connection, items: Sequence[NewMessage], *, again: b
         [item.id for item in items],
         [item.text for item in items],
         [item.reply_to for item in items],
-        again,
     )
     outcomes: list[Outcome | None] = [None] * len(items)
     for row in rows:
