@@ -1,6 +1,8 @@
 """A person at a browser: what the tests do and see in the web client, and a record of what must not happen there."""
 
 import re
+import time
+from collections.abc import Callable
 from typing import Final, Literal
 
 import httpx
@@ -93,6 +95,13 @@ class Person:
 
     def message(self, text: str) -> Locator:
         return self.page.locator(".message").filter(has=self.page.get_by_text(text, exact=True))
+
+    def wait_until(self, condition: Callable[[], bool], *, seconds: float) -> None:
+        """For what no locator shows; the page's events are heard meanwhile."""
+        deadline = time.monotonic() + seconds
+        while not condition():
+            assert time.monotonic() < deadline, f"not within {seconds} s"
+            self.page.wait_for_timeout(50)
 
     def expect_mark(self, text: str, mark: Mark) -> None:
         expect(self.message(text).locator(".mark")).to_have_attribute("aria-label", re.compile(f"^{mark}"))

@@ -67,6 +67,26 @@ export function received(live, { rev = live.rev, truncated = false } = {}) {
   return { type: 'message/received', rev, truncated, message: live };
 }
 
+/** localStorage's interface over a Map. */
+export class MemoryStorage {
+  #map = new Map();
+  get length() {
+    return this.#map.size;
+  }
+  key(index) {
+    return [...this.#map.keys()][index];
+  }
+  getItem(key) {
+    return this.#map.get(key) ?? null;
+  }
+  setItem(key, value) {
+    this.#map.set(key, value);
+  }
+  removeItem(key) {
+    this.#map.delete(key);
+  }
+}
+
 /**
  * Replace the global timers until the test ends.
  *

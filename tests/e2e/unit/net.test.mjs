@@ -4,8 +4,8 @@ import { ReadMarker } from '../../../src/http/chathttp/static/js/chat/read-marke
 import { TypingNotifier } from '../../../src/http/chathttp/static/js/chat/typing-notifier.js';
 import { nextLink } from '../../../src/http/chathttp/static/js/net/api.js';
 import { Backoff, backoffDelay } from '../../../src/http/chathttp/static/js/net/backoff.js';
-import { newId } from '../../../src/http/chathttp/static/js/net/tab-lock.js';
-import { fakeTimers } from './builders.mjs';
+import { newId, withTabLock } from '../../../src/http/chathttp/static/js/net/tab-lock.js';
+import { MemoryStorage, fakeTimers } from './builders.mjs';
 
 test('the back-off doubles to half a minute, spread over the whole range', () => {
   assert.equal(backoffDelay(0, () => 0), 250);
@@ -103,4 +103,43 @@ test('a read mark that was not confirmed goes out again after a reconnect', (t) 
   advance(10_000);
   reads.reconnected();
   assert.deepEqual(sent, [['b', 2]]);
+});
+
+/** A browser outside a secure context: no Web Locks, one localStorage. */
+function withoutWebLocks(t) {
+  const before = ['navigator', 'localStorage'].map((name) => [name, Object.getOwnPropertyDescriptor(globalThis, name)]);
+  Object.defineProperty(globalThis, 'navigator', { value: {}, configurable: true });
+  Object.defineProperty(globalThis, 'localStorage', { value: new MemoryStorage(), configurable: true });
+  t.after(() => {
+    for (const [name, descriptor] of before) {
+      if (descriptor) Object.defineProperty(globalThis, name, descriptor);
+      else delete globalThis[name];
+    }
+  });
+}
+
+test('without Web Locks a lease keeps the tabs apart, and is free again after a failure', async (t) => {
+  withoutWebLocks(t);
+  let inside = 0;
+  let runs = 0;
+  const work = async () => {
+    inside += 1;
+    assert.equal(inside, 1);
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    inside -= 1;
+    runs += 1;
+    if (runs === 1) throw new Error('of the first');
+    return runs;
+  };
+  const results = await Promise.allSettled([1, 2, 3, 4].map(() => withTabLock('session', work)));
+  assert.deepEqual(results.map(({ status, value }) => value ?? status).sort(), [2, 3, 4, 'rejected']);
+  assert.equal(localStorage.length, 0);
+});
+
+test('the lease of a tab that was closed runs out', async (t) => {
+  withoutWebLocks(t);
+  localStorage.setItem('stackmentor.lease.session', JSON.stringify({ owner: 'gone', until: Date.now() + 200 }));
+  const started = Date.now();
+  await withTabLock('session', async () => {});
+  assert.ok(Date.now() - started >= 200);
 });

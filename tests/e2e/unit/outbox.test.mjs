@@ -1,29 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Outbox } from '../../../src/http/chathttp/static/js/chat/outbox.js';
-import { CONVERSATION, ME, message } from './builders.mjs';
+import { CONVERSATION, ME, MemoryStorage, message } from './builders.mjs';
 
 const OTHER = '00000000-0000-7000-8000-000000000200';
-
-/** localStorage's interface over a Map. */
-class MemoryStorage {
-  #map = new Map();
-  get length() {
-    return this.#map.size;
-  }
-  key(index) {
-    return [...this.#map.keys()][index];
-  }
-  getItem(key) {
-    return this.#map.get(key) ?? null;
-  }
-  setItem(key, value) {
-    this.#map.set(key, value);
-  }
-  removeItem(key) {
-    this.#map.delete(key);
-  }
-}
 
 /** An outbox with a connection that can be cut, a clock that stands, and a record of what went out. */
 function setUp({ storage = new MemoryStorage(), connected = true, userId = ME } = {}) {
