@@ -84,9 +84,10 @@ class ConnectionHandler:
             return
         del received, head
         async with trio.open_nursery() as nursery:
-            transport, outbox = await self._accept(nursery, sock, opening, peer)
+            headers = self.response_headers(handshake.headers, peer)
+            transport, outbox = await self._accept(nursery, sock, opening, peer, headers)
             session = self.on_session(transport, handshake)
-            del opening, handshake
+            del opening, handshake, headers
             await self.sessions.run(transport, session)
             del session
             await self.flush(outbox)
@@ -118,7 +119,7 @@ class ConnectionHandler:
         return opening
 
     async def _accept(
-        self, nursery: trio.Nursery, sock: socket.socket, opening: Opening, peer: Peer
+        self, nursery: trio.Nursery, sock: socket.socket, opening: Opening, peer: Peer, headers: Headers
     ) -> tuple[FrameTransport, Outbox]:
         outbox = Outbox(
             sock,
@@ -127,7 +128,7 @@ class ConnectionHandler:
             write_timeout=self.limits.write_timeout,
         )
         transport = await accept_websocket(
-            nursery, sock, outbox, opening, peer, max_message_bytes=self.limits.max_frame_bytes
+            nursery, sock, outbox, opening, peer, headers, max_message_bytes=self.limits.max_frame_bytes
         )
         return transport, outbox
 

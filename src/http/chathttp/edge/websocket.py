@@ -12,6 +12,7 @@ from chathttp.edge.handshake import Opening
 from chathttp.edge.outbox import Outbox
 from chathttp.edge.outbox_transport import NO_CLOSE_FRAME, OutboxTransport
 from chathttp.edge.prefixed import RECEIVE_BYTES, PrefixedStream
+from chathttp.edge.refusal import Headers
 from chathttp.edge.transport import Peer
 from chathttp.errors import CLOSE_TOO_BIG
 from chathttp.stomp.websocket_frame import close_frame
@@ -96,14 +97,23 @@ class DirectTransport(OutboxTransport):
 
 
 async def accept_websocket(
-    nursery: trio.Nursery, sock: socket.socket, outbox: Outbox, opening: Opening, peer: Peer, *, max_message_bytes: int
+    nursery: trio.Nursery,
+    sock: socket.socket,
+    outbox: Outbox,
+    opening: Opening,
+    peer: Peer,
+    headers: Headers,
+    *,
+    max_message_bytes: int,
 ) -> DirectTransport:
-    """Answer a checked handshake with 101; the library's reader runs in `nursery`. No compression is agreed on."""
+    """Answer a checked handshake with 101 and `headers`; the library's reader runs in `nursery`. No compression is
+    agreed on.
+    """
     stream = _WebSocketStream(sock, canonical_head(opening), outbox)
     request = await wrap_server_stream(
         nursery, stream, message_queue_size=1, max_message_size=max_message_bytes, receive_buffer_size=RECEIVE_BYTES
     )
-    connection = await request.accept(subprotocol=opening.subprotocol)
+    connection = await request.accept(subprotocol=opening.subprotocol, extra_headers=list(headers))
     stream.reader = connection
     connection._wsproto.handshake = _SPENT  # pyright: ignore[reportPrivateUsage]  # 2 KB that an idle connection needs no more
     return DirectTransport(connection, stream, peer, max_bytes=max_message_bytes)
