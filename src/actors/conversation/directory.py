@@ -63,21 +63,19 @@ class Conversations(DynamicSupervisor[UUID, ConversationMessage]):
             if attendance is None:
                 attendance = Attendance(Audience(), Typing(policy.typing_timeout, policy.typing_min_interval))
                 self._attendances[conversation_id] = attendance
-            try:
-                await ConversationActor(self._services, attendance, context).run(conversation_id)
-            finally:
-                if not attendance.audience:
-                    self._attendances.pop(conversation_id, None)
+            await ConversationActor(self._services, attendance, context).run(conversation_id)
 
         return run
 
     async def _attend(self) -> None:
+        """Look after the attendances that have no actor."""
         while True:
             await trio.sleep(self._services.policy.attend_seconds)
             for conversation_id in self._attendances.keys() - set(self.keys()):
                 self._revive(conversation_id)
 
     def _revive(self, conversation_id: UUID) -> None:
+        """Forget it if nobody is left, else wake its actor."""
         audience = self._attendances[conversation_id].audience
         audience.discard_closed()
         if not audience:

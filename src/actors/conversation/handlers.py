@@ -113,7 +113,6 @@ class Handlers:
                 self._agenda.no_later(Task.CATCH_UP, trio.current_time())
         if not events:
             return
-        events.sort(key=lambda event: event.rev)
         try:
             await room.admit(events, events[0].rev - 1)
         except ChatError:

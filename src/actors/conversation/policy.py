@@ -30,6 +30,6 @@ class ConversationPolicy:
     doubt_seconds: float = 30.0
     """How long a write of unknown outcome may still be committed: until then the database is asked again and again."""
     attend_seconds: float = 5.0
-    """How long a conversation that came out of quarantine may leave its subscriptions without an actor."""
+    """How often it is looked whether a conversation that came out of quarantine has subscriptions but no actor."""
     flush_timeout: float = 5.0
     """How long a stop may take to store the last marks."""

@@ -87,6 +87,22 @@ async def test_what_is_given_again_after_a_crash_counts_as_delivered(autojump_cl
         assert his.texts == slow.texts == ["one"]
         marks = await town.node.marks(room)
         assert (marks[bob].delivered_seq, marks[carol].delivered_seq) == (1, 0)
+        await town.node.post(room, alice, "two")
+        marks = await town.node.marks(room)
+        assert (marks[bob].delivered_seq, marks[carol].delivered_seq) == (2, 0)
+
+
+async def test_what_a_late_joiner_was_given_from_what_is_at_hand_is_not_given_again(autojump_clock: MockClock) -> None:
+    async with open_town() as town:
+        room, alice, bob = await town.pair()
+        await town.node.position(room, bob)
+        await town.node.post(room, alice, "one")
+        his = Listening(bob, rev=0)
+        assert await town.node.attach(room, his)
+        town.node.encoder.crashes = 1
+        await town.node.post(room, alice, "two")
+        await trio.sleep(1)
+        assert his.texts == ["one", "two"]
 
 
 async def test_subscriptions_of_who_left_meanwhile_end(autojump_clock: MockClock) -> None:
