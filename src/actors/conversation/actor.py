@@ -51,6 +51,8 @@ class ConversationActor:
 
     async def _open(self, conversation_id: UUID) -> Room | None:
         """The room from the database. None when there is no such conversation, or nobody is left to wait for it."""
+        if self._mailbox.in_hand:
+            self._handlers.doubt()
         while True:
             try:
                 conversation = await self._services.store.load(conversation_id)

@@ -70,6 +70,11 @@ class Handlers:
         await self._post(room, posts)
         await self._mark(room, marks)
 
+    def doubt(self) -> None:
+        """A write was not answered: if it was committed, or still is to be, the subscriptions must hear of it."""
+        now = self._doubted_at = trio.current_time()
+        self._agenda.no_later(Task.CATCH_UP, now + self._policy.retry_seconds)
+
     def plan_catch_up(self, now: float) -> None:
         """The database has just been read at `now`: it is read again while a write may still be committed unseen."""
         age = now - self._doubted_at
@@ -98,7 +103,7 @@ class Handlers:
             for post in wanted:
                 post.reply.fail(error)
             if error.code is not ErrorCode.OVERLOADED:
-                self._doubt()
+                self.doubt()
             return
         events: list[Event] = []
         for post, outcome in zip(wanted, outcomes, strict=True):
@@ -157,7 +162,7 @@ class Handlers:
         except ChatError as error:
             refuse(message, error)
             if error.code in (ErrorCode.UNAVAILABLE, ErrorCode.OVERLOADED):
-                self._doubt()
+                self.doubt()
 
     async def _dispatch(self, room: Room, message: Individual) -> None:
         services = self._services
@@ -266,14 +271,9 @@ class Handlers:
             case ErrorCode.FORBIDDEN | ErrorCode.NOT_FOUND:
                 self._agenda.no_later(Task.CATCH_UP, trio.current_time())
             case ErrorCode.UNAVAILABLE:
-                self._doubt()
+                self.doubt()
             case _:
                 pass
-
-    def _doubt(self) -> None:
-        """A write was not answered: if it was committed, or still is to be, the subscriptions must hear of it."""
-        now = self._doubted_at = trio.current_time()
-        self._agenda.no_later(Task.CATCH_UP, now + self._policy.retry_seconds)
 
 
 def _created(room: Room, post: Post, outcome: Appended) -> Event:

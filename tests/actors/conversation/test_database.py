@@ -46,6 +46,19 @@ async def test_an_append_that_is_committed_after_it_was_given_up_is_delivered(
         assert his.texts == ["late"]
 
 
+async def test_what_a_crashed_actor_had_sent_to_the_store_is_looked_for_afterwards(autojump_clock: MockClock) -> None:
+    async with open_town() as town:
+        room, alice, bob = await town.pair()
+        his = await town.node.listen(room, bob)
+        town.faults.fail_next(RuntimeError("boom"), method="append")
+        (answer,) = town.node.send(room, alice, "late")
+        await trio.sleep(3)
+        assert answer.code is ErrorCode.UNAVAILABLE
+        await town.node.chat.log.append([town.node.message(room, alice, "late")])
+        await trio.sleep(35)
+        assert his.texts == ["late"]
+
+
 async def test_a_doubt_costs_few_looks_and_ends(autojump_clock: MockClock) -> None:
     async with open_town() as town:
         room, alice, _ = await town.pair()
