@@ -8,11 +8,11 @@
 
 /** Longer than any request made under the lock may take (see REQUEST_TIMEOUT_MS in api.js), ms. */
 const LEASE_MS = 20_000;
-/** Storage writes of other tabs are visible within this time, ms. */
-const SETTLE_MS = 60;
+/** Storage writes of other tabs are visible within this time, ms; browsers pass them between processes without a promise. */
+const SETTLE_MS = 100;
 
 /**
- * Run `work` while no other tab runs work under the same name.
+ * Run `work` while no other tab runs work under the same name, and with what earlier work has stored to be seen.
  *
  * @template T
  * @param {string} name
@@ -20,7 +20,7 @@ const SETTLE_MS = 60;
  * @returns {Promise<T>} what work returns; its errors pass through and free the lock
  */
 export async function withTabLock(name, work) {
-  if (navigator.locks) return navigator.locks.request(name, work);
+  if (navigator.locks) return navigator.locks.request(name, () => settled(work));
   const key = `stackmentor.lease.${name}`;
   const owner = newId();
   while (!(await claim(key, owner))) await pause(SETTLE_MS * (1 + Math.random()));
@@ -28,6 +28,15 @@ export async function withTabLock(name, work) {
     return await work();
   } finally {
     if (read(key)?.owner === owner) localStorage.removeItem(key);
+  }
+}
+
+/** A Web Lock passes to the next tab faster than a storage write: keep it until the write has arrived. */
+async function settled(work) {
+  try {
+    return await work();
+  } finally {
+    await pause(SETTLE_MS);
   }
 }
 
