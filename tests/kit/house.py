@@ -42,6 +42,7 @@ POLICY = SessionPolicy(
     ping_interval=30.0,
     ping_timeout=60.0,
     ask_timeout=15.0,
+    mailbox_timeout=5.0,
     replay_limit=1000,
     replay_page=200,
 )

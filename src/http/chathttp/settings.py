@@ -133,6 +133,7 @@ class Settings:
     ping_timeout: float = number(60.0, "silence after which a pinged connection is dropped")
 
     ask_timeout: float = number(15.0, "time for an actor's answer")
+    mailbox_timeout: float = number(5.0, "time a SEND waits for room in a full mailbox before it is refused")
     conversation_mailbox: int = integer(1024, "messages that wait for one conversation")
     notification_mailbox: int = integer(16_384, "notifications that wait for the node's users; more are dropped")
     max_conversations: int = integer(100_000, "conversations held in memory")

@@ -302,6 +302,7 @@ def _session_policy(settings: Settings) -> SessionPolicy:
         ping_interval=settings.ping_interval,
         ping_timeout=settings.ping_timeout,
         ask_timeout=settings.ask_timeout,
+        mailbox_timeout=settings.mailbox_timeout,
         replay_limit=settings.replay_limit,
         replay_page=settings.replay_page,
     )

@@ -2,10 +2,12 @@
 
 import json
 
+import attrs
 import trio
 from trio.testing import MockClock
 
 from actors.conversation.messages import RemoveMember
+from actors.conversation.policy import ConversationPolicy
 from actors.ports import Roster
 from actors.runtime.reply import Reply
 from tests.kit.house import POLICY, open_house
@@ -59,6 +61,37 @@ async def test_frames_are_read_on_while_a_commit_is_awaited_up_to_the_bound(auto
         receipts = [frame.header("receipt-id") for frame in await client.settled()]
         assert sorted(filter(None, receipts)) == ["0", "1", "2", "3", "4", "late"]
         assert [r for r in receipts if r != "late"] == ["0", "1", "2", "3", "4"]
+
+
+async def test_a_full_mailbox_holds_the_senders_back_and_refuses_nobody_in_time(autojump_clock: MockClock) -> None:
+    async with open_house(attrs.evolve(POLICY, max_sends_in_flight=8), ConversationPolicy(mailbox_capacity=2)) as house:
+        alice, bob, group = await two(house)
+        clients = await house.clients([alice, bob])
+        house.chat.faults.pause("append")
+        for client in clients:
+            for number in range(8):
+                send(client, group, str(number), receipt=str(number))
+        assert [await client.settled() for client in clients] == [[], []]
+        await trio.sleep(4)
+        house.chat.faults.resume("append")
+        for client in clients:
+            assert [frame.header("receipt-id") for frame in await client.settled()] == [str(n) for n in range(8)]
+
+
+async def test_a_mailbox_that_stays_full_refuses_as_overloaded(autojump_clock: MockClock) -> None:
+    async with open_house(conversation_policy=ConversationPolicy(mailbox_capacity=1)) as house:
+        alice, _, group = await two(house)
+        client = await house.client(alice)
+        await subscribe(client, "/user/queue/errors", "errors")
+        house.chat.faults.pause("append")
+        for number in range(3):
+            send(client, group, str(number), receipt=str(number))
+        started = trio.current_time()
+        refused = body_of(await client.expect("MESSAGE"))
+        assert (refused["errorCode"], refused["receipt"]) == ("OVERLOADED", "2")
+        assert trio.current_time() - started == POLICY.mailbox_timeout
+        house.chat.faults.resume("append")
+        assert [frame.header("receipt-id") for frame in await client.settled()] == ["0", "1"]
 
 
 async def test_a_stranger_can_neither_subscribe_nor_send_nor_read(autojump_clock: MockClock) -> None:

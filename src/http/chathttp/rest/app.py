@@ -1,6 +1,5 @@
 """The REST application."""
 
-
 from quart_trio import QuartTrio
 
 from chathttp.rest.auth import auth_blueprint

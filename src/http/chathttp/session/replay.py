@@ -7,13 +7,13 @@ import trio
 from attrs import frozen
 
 from actors.conversation.messages import Attach, Join, MarkDelivered, Position, Refresh
-from actors.conversation.subscription import Encoded
+from actors.conversation.subscription import Encoded, highest_created
 from actors.runtime.reply import Reply
 from chatcore.errors import ChatError, ErrorCode
 from chatcore.model import Event, EventKind
 from chathttp.edge.transport import FrameTransport
 from chathttp.session.services import SessionServices
-from chathttp.session.subscriptions import TopicSubscription, highest_created
+from chathttp.session.subscriptions import TopicSubscription
 
 RETRY_SECONDS = 1.0
 

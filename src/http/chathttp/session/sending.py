@@ -6,6 +6,7 @@ from uuid import UUID
 import trio
 
 from actors.conversation.messages import ConversationMessage, MarkRead, Post, StartTyping, StopTyping
+from actors.runtime.mailbox import MailboxFull
 from actors.runtime.reply import Reply
 from chatcore.errors import ChatError, ErrorCode, not_found
 from chatcore.model import Appended, NewMessage
@@ -100,8 +101,20 @@ class Sender:
                 self._link.receipt(command.receipt, {"message-id": str(answer.id), "seq": str(answer.seq)})
 
         deadline = trio.current_time() + self._services.policy.ask_timeout
-        self._tell(body.conversation_id, Post(message, Reply[Appended].to(answered, deadline)))
         self._in_flight += 1
+        try:
+            await self._post_or_wait(Post(message, Reply[Appended].to(answered, deadline)))
+        except ChatError:
+            self._in_flight -= 1
+            raise
+
+    async def _post_or_wait(self, post: Post) -> None:
+        """Waits for room in the conversation's mailbox; raises `OVERLOADED` when there is none in time."""
+        conversation = self._services.conversations.ref(post.message.conversation_id)
+        try:
+            conversation.tell(post)
+        except MailboxFull:
+            await conversation.tell_wait(post, self._services.policy.mailbox_timeout)
 
     def _reply(self, command: Send) -> Reply[None]:
         def answered(answer: ChatError | None) -> None:

@@ -29,6 +29,8 @@ class SessionPolicy:
     ping_interval: float
     ping_timeout: float
     ask_timeout: float
+    mailbox_timeout: float
+    """How long a SEND waits for room in a conversation's mailbox, and its connection with it."""
     replay_limit: int
     replay_page: int
 

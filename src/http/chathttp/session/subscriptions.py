@@ -4,8 +4,7 @@ from collections.abc import Callable, Sequence
 from typing import Protocol
 from uuid import UUID
 
-from actors.conversation.subscription import Encoded, Topic
-from chatcore.model import EventKind
+from actors.conversation.subscription import Encoded, Topic, highest_created
 from chathttp.edge.transport import FrameTransport
 from chathttp.errors import CLOSE_OVERLOADED
 from chathttp.session.formats import MessageFormat
@@ -88,10 +87,6 @@ class TopicSubscription:
     def end(self) -> None:
         self.closed = True
         self._owner.ended(self)
-
-
-def highest_created(events: Sequence[Encoded]) -> int:
-    return max((event.seq for event in events if event.kind is EventKind.CREATED), default=0)
 
 
 class NotificationListener:
