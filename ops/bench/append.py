@@ -12,6 +12,7 @@ import trio
 
 from actors.adapters.postgres.database import Database
 from chatcore.model import NewMessage
+from chatcore.uuid7 import uuid7
 
 CONVERSATIONS = 64
 SECONDS = 3.0
@@ -71,7 +72,7 @@ async def _fill(database: Database) -> tuple[UUID, list[UUID]]:
 
 
 def _message(sender: UUID, room: UUID) -> NewMessage:
-    message_id = uuid4()
+    message_id = uuid7(time.time_ns() // 1_000_000, random.getrandbits(74))
     return NewMessage(message_id, room, sender, "some words as people write them to each other", str(message_id))
 
 

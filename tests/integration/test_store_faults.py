@@ -67,19 +67,26 @@ async def test_a_connection_killed_during_an_append_costs_nothing(database_url: 
 
 
 @pytest.mark.parametrize("client_message_id", [None, "mine"])
+@pytest.mark.parametrize("count", [1, 9])
 async def test_an_append_whose_answer_is_lost_after_the_commit_is_answered_from_the_database(
-    database_url: str, client_message_id: str | None
+    database_url: str, client_message_id: str | None, count: int
 ) -> None:
     async with postgres_proxy(database_url) as proxy, lone_node(proxy) as database:
         chat = postgres_chat(database)
         ann = await chat.user()
         room = await chat.group(ann)
-        await chat.say(room, ann, "before")
+        for _ in range(2):
+            await chat.say(room, ann, *["before"] * count)
+        messages = [
+            chat.message(room, ann, "lost", client_message_id and f"{client_message_id}-{i}") for i in range(count)
+        ]
         proxy.cut_answer_after(1)
-        [outcome] = await chat.post(chat.message(room, ann, "lost", client_message_id))
+        outcomes = await chat.post(*messages)
         assert proxy.cuts == 1
-        assert (outcome.seq, outcome.rev, outcome.was_new) == (2, 2, True)
-        assert await texts(chat, room) == ["before", "lost"]
+        assert [(each.seq, each.rev, each.was_new) for each in outcomes] == [
+            (2 * count + i, 2 * count + i, True) for i in range(1, count + 1)
+        ]
+        assert await texts(chat, room) == ["before"] * 2 * count + ["lost"] * count
 
 
 async def test_an_edit_whose_answer_is_lost_has_an_unknown_outcome(database_url: str) -> None:

@@ -87,6 +87,7 @@ REPETITIONS = 8
 async def write(chat: Chat, room: UUID) -> None:
     """Each write there is."""
     message, other = await chat.say(room, ANN, "one", "two")
+    await chat.say(room, ANN, *["many"] * 9)
     await chat.post(chat.message(room, ANN, "three", client_message_id=str(chat.new_id()), reply_to=message.id))
     await chat.log.edit(room, message.id, ANN, "edited")
     await chat.log.delete(room, other.id, ANN, moderator=False)
@@ -119,12 +120,14 @@ async def test_an_append_planned_over_empty_tables_serves_full_ones(database_url
         room = await chat.group(early)
         for _ in range(REPETITIONS):
             await chat.say(room, early, "planned")
+            await chat.say(room, early, *["planned"] * 9)
         with psycopg.connect(database_url, autocommit=True) as connection:
             connection.execute(FILL.replace("INSERT INTO users", "DELETE FROM users WHERE false; INSERT INTO users"))
         # Not analysed: the plan of the open connection is the one from before.
         before = counters(database_url, "seq_scan")
         for _ in range(REPETITIONS):
-            await chat.say(BIG_ROOM, ANN, "one", "two")
+            await chat.say(BIG_ROOM, ANN, "one")
+            await chat.say(BIG_ROOM, ANN, *["many"] * 9)
     after = counters(database_url, "seq_scan")
     assert {table: count - before[table] for table, count in after.items() if count != before[table]} == {}
 

@@ -1,4 +1,4 @@
-"""The append, and the search for the seq at a rev."""
+"""The append in two forms, and the search for the seq at a rev."""
 
 from alembic import op
 
@@ -91,6 +91,69 @@ COMMENT ON FUNCTION append_batch IS
     'an id that is there already, from a call whose answer was lost), repeated (the first message with that '
     'client_message_id), no conversation, no member, no reply target. READ COMMITTED only.';
 
+CREATE FUNCTION append_each(
+    p_conversation uuid[], p_sender uuid[], p_client_message_id text[], p_id uuid[], p_body text[], p_reply_to uuid[]
+) RETURNS TABLE (ord bigint, outcome text, id uuid, seq bigint, rev bigint, created_at timestamptz)
+LANGUAGE plpgsql VOLATILE AS $$
+#variable_conflict use_column
+DECLARE
+    v_now timestamptz;
+    v_stored uuid[] := '{}';
+BEGIN
+    PERFORM 1 FROM conversations c WHERE c.id = ANY (p_conversation) ORDER BY c.id FOR NO KEY UPDATE;
+    v_now := clock_timestamp();
+    FOR i IN 1 .. cardinality(p_id) LOOP
+        ord := i;
+        outcome := NULL;
+        SELECT m.id, m.seq, m.rev, m.created_at INTO id, seq, rev, created_at FROM messages m
+            WHERE m.conversation_id = p_conversation[i] AND m.id = p_id[i] AND m.sender_id = p_sender[i];
+        IF FOUND THEN
+            outcome := CASE WHEN id = ANY (v_stored) THEN 'repeated' ELSE 'new' END;
+        ELSE
+            PERFORM 1 FROM participants p WHERE p.conversation_id = p_conversation[i] AND p.user_id = p_sender[i];
+            IF NOT FOUND THEN
+                PERFORM 1 FROM conversations c WHERE c.id = p_conversation[i];
+                outcome := CASE WHEN FOUND THEN 'no member' ELSE 'no conversation' END;
+            END IF;
+        END IF;
+        IF outcome IS NULL AND p_client_message_id[i] IS NOT NULL THEN
+            SELECT m.id, m.seq, m.rev, m.created_at INTO id, seq, rev, created_at FROM messages m
+                WHERE m.conversation_id = p_conversation[i] AND m.sender_id = p_sender[i]
+                AND m.client_message_id = p_client_message_id[i];
+            IF FOUND THEN
+                outcome := 'repeated';
+            END IF;
+        END IF;
+        -- A repeat of a message from before this call is not looked at closely.
+        IF p_reply_to[i] IS NOT NULL AND (outcome IS NULL OR outcome = 'repeated' AND id = ANY (v_stored)) THEN
+            PERFORM 1 FROM messages m WHERE m.conversation_id = p_conversation[i] AND m.id = p_reply_to[i]
+                AND m.id <> ALL (v_stored);
+            IF NOT FOUND THEN
+                outcome := 'no reply target';
+            END IF;
+        END IF;
+        IF outcome IS NULL THEN
+            outcome := 'new';
+            id := p_id[i];
+            UPDATE conversations c SET last_seq = c.last_seq + 1, rev = c.rev + 1,
+                active_at = greatest(v_now, c.active_at), updated_at = greatest(v_now, c.active_at)
+                WHERE c.id = p_conversation[i] RETURNING c.last_seq, c.rev, c.active_at INTO seq, rev, created_at;
+            UPDATE participants p SET last_read_seq = greatest(p.last_read_seq, seq),
+                last_delivered_seq = greatest(p.last_delivered_seq, seq)
+                WHERE p.conversation_id = p_conversation[i] AND p.user_id = p_sender[i];
+            INSERT INTO messages
+                (conversation_id, seq, id, sender_id, reply_to, created_rev, rev, created_at, client_message_id, body)
+                VALUES (p_conversation[i], seq, id, p_sender[i], p_reply_to[i], rev, rev, created_at,
+                    p_client_message_id[i], p_body[i]);
+            v_stored := v_stored || id;
+        END IF;
+        RETURN NEXT;
+    END LOOP;
+END $$;
+COMMENT ON FUNCTION append_each IS
+    'The same as append_batch, message by message: quicker for a few, since a plan over all partitions takes longer to '
+    'set up than some look-ups in one.';
+
 CREATE FUNCTION seq_at_rev(p_conversation uuid, p_rev bigint) RETURNS bigint
 LANGUAGE plpgsql STABLE AS $$
 DECLARE
@@ -119,6 +182,7 @@ COMMENT ON FUNCTION seq_at_rev IS
 
 DOWN = """
 DROP FUNCTION seq_at_rev (uuid, bigint);
+DROP FUNCTION append_each (uuid[], uuid[], text[], uuid[], text[], uuid[]);
 DROP FUNCTION append_batch (uuid[], uuid[], text[], uuid[], text[], uuid[]);
 """
 

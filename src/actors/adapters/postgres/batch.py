@@ -15,10 +15,14 @@ _log = logging.getLogger(__name__)
 
 Outcome = Appended | ChatError
 
-_APPEND: Final = """
+_APPEND_MANY: Final = """
 SELECT ord, outcome, id, seq, rev, created_at
 FROM append_batch($1::uuid[], $2::uuid[], $3::text[], $4::uuid[], $5::text[], $6::uuid[])
 """
+_APPEND_FEW: Final = _APPEND_MANY.replace("append_batch", "append_each")
+_FEW: Final = 3
+"""The two forms of the append cost the same at four to five messages; one alone takes half of the time."""
+
 _LOCK: Final = "SELECT FROM conversations WHERE id = ANY ($1::uuid[]) ORDER BY id FOR NO KEY UPDATE"
 
 _ATTEMPTS: Final = 5
@@ -115,7 +119,7 @@ class Batch:
 
 async def _call(connection: Connection, items: Sequence[NewMessage]) -> list[Outcome]:
     rows = await connection.fetch(
-        _APPEND,
+        _APPEND_FEW if len(items) <= _FEW else _APPEND_MANY,
         [item.conversation_id for item in items],
         [item.sender_id for item in items],
         [item.client_message_id for item in items],

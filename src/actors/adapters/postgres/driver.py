@@ -19,7 +19,6 @@ from chatcore.errors import ChatError, unavailable
 open_loop = cast("Any", trio_asyncio).open_loop
 PostgresError: type[Exception] = cast("Any", asyncpg).PostgresError
 UniqueViolation: type[Exception] = cast("Any", asyncpg).UniqueViolationError
-ForeignKeyViolation: type[Exception] = cast("Any", asyncpg).ForeignKeyViolationError
 InterfaceError: type[Exception] = cast("Any", asyncpg).InterfaceError
 
 CONNECT_ERRORS: Final = (OSError, PostgresError, InterfaceError)
