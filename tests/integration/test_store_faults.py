@@ -41,6 +41,17 @@ async def refused(database: Database) -> ErrorCode:
     return refusal.value.code
 
 
+async def until_served(database: Database) -> None:
+    with trio.fail_after(20):
+        while True:
+            try:
+                await database.fetchval("SELECT 1")
+            except ChatError:
+                await trio.sleep(0.02)
+            else:
+                return
+
+
 async def texts(chat: Chat, room: UUID) -> list[str]:
     stored = await chat.history.oldest(room, after_seq=0, limit=100_000)
     assert [each.seq for each in stored] == list(range(1, len(stored) + 1))
@@ -109,6 +120,19 @@ async def test_a_query_on_a_dying_connection_is_asked_again(database_url: str) -
             proxy.cut_answer_after(1)
             assert await database.fetchval("SELECT 7") == 7
             assert proxy.cuts == number + 1
+
+
+async def test_a_connection_that_cannot_be_had_takes_no_work_from_one_that_can(database_url: str) -> None:
+    async with postgres_proxy(database_url) as proxy, running(database_for_tests(proxy.url, pool_size=3)) as database:
+        await until(database, LaneStatus.UP)
+        # Whoever loses his connection now has to wait for another to lose his.
+        proxy.limit = 2
+        for _ in range(3):
+            terminate(database_url)
+            await until_served(database)
+            for _ in range(30):
+                with trio.fail_after(2):
+                    assert await database.fetchval("SELECT 1") == 1
 
 
 async def test_random_kills_lose_and_double_no_message(database_url: str) -> None:

@@ -23,6 +23,9 @@ class PostgresProxy:
         self.url = f"postgresql:///{parts['dbname']}?host={directory}&port={_PORT}&user={parts['user']}"
         self._cut_after: int | None = None
         self.cuts = 0
+        self._open = 0
+        self.limit: int | None = None
+        """Connections at once; more are closed as soon as they come."""
 
     def cut_answer_after(self, requests: int) -> None:
         """Forward the next `requests` writes of any client; swallow what the server answers to the last of them, and
@@ -38,6 +41,16 @@ class PostgresProxy:
         await trio.serve_listeners(self._serve, [listener], task_status=task_status)
 
     async def _serve(self, client: trio.SocketStream) -> None:
+        if self.limit is not None and self._open >= self.limit:
+            await client.aclose()
+            return
+        self._open += 1
+        try:
+            await self._forward(client)
+        finally:
+            self._open -= 1
+
+    async def _forward(self, client: trio.SocketStream) -> None:
         doomed = False
         server = await trio.open_unix_socket(self._server)
 
