@@ -41,17 +41,6 @@ async def refused(database: Database) -> ErrorCode:
     return refusal.value.code
 
 
-async def until_served(database: Database) -> None:
-    with trio.fail_after(20):
-        while True:
-            try:
-                await database.fetchval("SELECT 1")
-            except ChatError:
-                await trio.sleep(0.02)
-            else:
-                return
-
-
 async def texts(chat: Chat, room: UUID) -> list[str]:
     stored = await chat.history.oldest(room, after_seq=0, limit=100_000)
     assert [each.seq for each in stored] == list(range(1, len(stored) + 1))
@@ -122,17 +111,35 @@ async def test_a_query_on_a_dying_connection_is_asked_again(database_url: str) -
             assert proxy.cuts == number + 1
 
 
-async def test_a_connection_that_cannot_be_had_takes_no_work_from_one_that_can(database_url: str) -> None:
+async def test_connections_that_cannot_be_had_take_no_work_from_one_that_can(database_url: str) -> None:
     async with postgres_proxy(database_url) as proxy, running(database_for_tests(proxy.url, pool_size=3)) as database:
-        await until(database, LaneStatus.UP)
-        # Whoever loses his connection now has to wait for another to lose his.
-        proxy.limit = 2
-        for _ in range(3):
-            terminate(database_url)
-            await until_served(database)
+
+        async def pids() -> list[int]:
+            found: set[int] = set()
+
+            async def ask() -> None:
+                found.add(await database.fetchval("SELECT pg_backend_pid() FROM pg_sleep(0.2)"))
+
+            with trio.fail_after(20):
+                while len(found) < 3:
+                    found.clear()
+                    async with trio.open_nursery() as nursery:
+                        for _ in range(3):
+                            nursery.start_soon(ask)
+            return sorted(found)
+
+        for kept in range(3):
+            proxy.limit = None
+            others = await pids()
+            others.pop(kept)
+            proxy.limit = 0
+            for pid in others:
+                terminate(database_url, pid)
+            await trio.sleep(0.1)
             for _ in range(30):
-                with trio.fail_after(2):
+                with trio.fail_after(1):
                     assert await database.fetchval("SELECT 1") == 1
+                    await trio.testing.wait_all_tasks_blocked()
 
 
 async def test_random_kills_lose_and_double_no_message(database_url: str) -> None:
