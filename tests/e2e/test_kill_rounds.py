@@ -16,6 +16,7 @@ ROUNDS: Final = 50
 SEED: Final = 20260214
 LONGEST_LIFE: Final = 0.15
 """Seconds under load after which a round's kill comes at the latest."""
+LOG_TAIL: Final = 5_000
 PATIENCE: Final = 60.0
 
 
@@ -48,20 +49,26 @@ class LoadedClients:
         assert line, f"the clients ended with status {self._process.wait()}"
         return cast("dict[str, object]", json.loads(line))
 
+    def await_flow(self, server: DevServer, number: int) -> None:
+        """Both clients have receipts on a connection to this server."""
+        answer = self.ask(command="flow", url=server.url, wsUrl=server.ws_url)
+        assert answer["flowing"], f"round {number}: {answer}\nlog:\n{server.log[-LOG_TAIL:]}"
+
 
 def test_after_fifty_kills_every_acknowledged_message_is_there_once_and_in_order(data_dir: Path) -> None:
     rng = random.Random(SEED)
     unlimited = {"STACKMENTOR_SEND_RATE": "100000", "STACKMENTOR_SEND_BURST": "100000"}
     with DevServer(data_dir, env=unlimited) as server, LoadedClients() as clients:
-        for _ in range(ROUNDS):
-            clients.ask(command="flow", url=server.url, wsUrl=server.ws_url)
+        for number in range(ROUNDS):
+            clients.await_flow(server, number)
             time.sleep(rng.uniform(0, LONGEST_LIFE))
             server.kill()
             server.restart()
-        clients.ask(command="flow", url=server.url, wsUrl=server.ws_url)
+        clients.await_flow(server, ROUNDS)
         report = clients.ask(command="finish")
+        log = server.log
         server.stop()
-    assert report["faults"] == []
+    assert report["faults"] == [], f"{report}\nlog:\n{log[-LOG_TAIL:]}"
     assert report["connections"] == [ROUNDS + 1, ROUNDS + 1]
     # Else no kill fell between a commit and its receipt, and the rounds have proved nothing.
     assert cast("int", report["committedUnreceipted"]) >= ROUNDS // 10, report

@@ -40,6 +40,21 @@ export class LoadedClient {
     });
   }
 
+  /** For a report of what went wrong. */
+  get state() {
+    const { name, connection, created, acknowledgedHere, complaints } = this;
+    return {
+      name,
+      connection,
+      isConnected: this.client.connected,
+      created,
+      acknowledgedHere,
+      unacknowledged: [...this.unacknowledged.keys()],
+      received: this.received.length,
+      complaints,
+    };
+  }
+
   #connected() {
     this.connection += 1;
     this.client.subscribe('/user/queue/errors', ({ body }) => this.#refused(JSON.parse(body)));

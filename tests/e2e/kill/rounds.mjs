@@ -1,13 +1,16 @@
 /**
  * Two loaded clients in one conversation, driven by the test that kills the server. Reads one JSON command a line on stdin and
  * answers each with one line:
- *   {"command": "flow", "url": …, "wsUrl": …}   once both have receipts on a connection to that server: {"flowing": true}
+ *   {"command": "flow", "url": …, "wsUrl": …}   once both have receipts on a connection to that server: {"flowing": true};
+ *                                               false, with the clients' states, when that does not come to pass
  *   {"command": "finish"}                       once nothing is under way any more: the report, all faults found
  */
 import readline from 'node:readline';
 import { LoadedClient } from './client.mjs';
 import { committedUnreceipted, faults } from './verdict.mjs';
 
+/** After a restart, and for the last messages; what takes longer is lost, ms. */
+const PATIENCE_MS = 20_000;
 const PASSWORD = 'Passw0rd!';
 let target = null;
 let clients = [];
@@ -35,14 +38,16 @@ async function start() {
   return users;
 }
 
-/** Resolves when the condition holds, looked at after whatever the clients hear. */
+/** Whether the condition comes to hold in time, looked at after whatever the clients hear. */
 function reached(condition) {
   return new Promise((resolve) => {
-    const look = () => {
-      if (!condition()) return;
+    const end = (isReached) => {
+      clearTimeout(timer);
       for (const client of clients) client.onProgress = () => {};
-      resolve();
+      resolve(isReached);
     };
+    const look = () => condition() && end(true);
+    const timer = setTimeout(end, PATIENCE_MS, false);
     for (const client of clients) client.onProgress = look;
     look();
   });
@@ -63,12 +68,12 @@ async function report(users) {
   await reached(() => clients.every(({ unacknowledged }) => unacknowledged.size === 0));
   const stored = await history(users[0].token);
   await reached(() => clients.every(({ received }) => (received.at(-1)?.seq ?? 0) >= stored.length));
-  await Promise.all(clients.map(({ client }) => client.deactivate()));
   return {
     messages: stored.length,
     connections: clients.map(({ connection }) => connection),
     committedUnreceipted: committedUnreceipted(clients, stored),
     faults: faults(clients, stored),
+    clients: clients.map((client) => client.state),
   };
 }
 
@@ -79,8 +84,8 @@ for await (const line of readline.createInterface({ input: process.stdin })) {
   if (command === 'flow') {
     target = rest;
     users ??= await start();
-    await reached(() => clients.every(({ acknowledgedHere }) => acknowledgedHere > 0));
-    answer = { flowing: true };
+    const flowing = await reached(() => clients.every(({ acknowledgedHere }) => acknowledgedHere > 0));
+    answer = { flowing, clients: flowing ? [] : clients.map((client) => client.state) };
   } else {
     answer = await report(users);
   }

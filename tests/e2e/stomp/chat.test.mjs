@@ -68,11 +68,11 @@ test('the same clientMessageId again gives the first message back and sends noth
 });
 
 test('messages sent without waiting keep their order', async (t) => {
-  const [alice, bob] = await Promise.all([signIn('alice'), signIn('bob')]);
-  const conversationId = await newGroup(alice, bob);
-  const [a, b] = await Promise.all([connect(t, alice), connect(t, bob)]);
+  const [carol, bob] = await Promise.all([signIn('carol'), signIn('bob')]);
+  const conversationId = await newGroup(carol, bob);
+  const [c, b] = await Promise.all([connect(t, carol), connect(t, bob)]);
   const { inbox } = await b.subscribe(`/topic/conversation.${conversationId}`);
-  const receipts = await Promise.all(Array.from({ length: 20 }, (_, index) => a.say(conversationId, `number ${index}`)));
+  const receipts = await Promise.all(Array.from({ length: 20 }, (_, index) => c.say(conversationId, `number ${index}`)));
   assert.deepEqual(receipts.map(({ seq }) => Number(seq)), Array.from({ length: 20 }, (_, index) => index + 1));
   for (let index = 0; index < 20; index += 1) assert.equal((await inbox.take('message')).json.text, `number ${index}`);
 });

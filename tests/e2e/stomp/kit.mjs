@@ -55,7 +55,7 @@ export async function rest(method, path, { token, body } = {}) {
   return { status: answer.status, body: text === '' ? null : JSON.parse(text) };
 }
 
-/** Sign in as a demo user: `{token, refreshToken, id}`. */
+/** Sign in as a demo user: `{token, refreshToken, id}`. Tests that send many at once use Carol, whose rate no other test uses up. */
 export async function signIn(name) {
   const { status, body } = await rest('POST', '/auth/login', { body: { email: `${name}@example.com`, password: PASSWORD } });
   if (status !== 200) throw new Error(`sign-in of ${name}: ${status} ${JSON.stringify(body)}`);
