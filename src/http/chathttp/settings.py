@@ -65,6 +65,9 @@ class Settings:
     database_connect_timeout: float = number(5.0, "time for one connection to PostgreSQL")
     statement_timeout: float = number(10.0, "time for one statement in PostgreSQL")
     append_batch_limit: int = integer(256, "messages in one merged append", most=10_000)
+    append_batch_bytes: int = integer(1_048_576, "text in one merged append", least=65_536)
+    append_queue: int = integer(16_384, "messages that wait for the database; more are refused as OVERLOADED")
+    database_queue: int = integer(1024, "queries that wait for a connection; more are refused as OVERLOADED")
     redis_url: str = url("Redis between the nodes; empty: this node is alone", "redis", "rediss", "unix", secret=True)
 
     jwt_issuer: str = text(
@@ -106,6 +109,7 @@ class Settings:
     typing_rate: float = number(1.0, "typing events a second, user and conversation", most=1e6)
     typing_timeout: float = number(6.0, "time after which typing ends by itself")
     max_group_size: int = integer(1000, "participants of a group", least=2, most=100_000)
+    large_group_size: int = integer(100, "participants above which delivered marks are not broadcast")
     replay_limit: int = integer(1000, "events that one subscription replays at most")
     replay_page: int = integer(200, "events in one page of a replay", most=10_000)
     replay_readers: int = integer(4, "replay pages read at once", most=1000)

@@ -7,7 +7,6 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import partial
-from math import inf
 from typing import Final
 from uuid import UUID
 
@@ -22,7 +21,6 @@ from actors.adapters.postgres.lane import LaneStatus
 from actors.adapters.postgres.messages import PostgresMessageLog
 from actors.adapters.postgres.users import PostgresUserDirectory
 from actors.conversation.directory import supervise_conversations
-from actors.conversation.policy import ConversationPolicy
 from actors.conversation.room import ConversationServices
 from actors.runtime.events import EventKind, SupervisorEvent
 from actors.runtime.spec import ChildContext, ChildSpec, Restart, RestartIntensity, Strategy
@@ -30,7 +28,6 @@ from actors.runtime.supervisor import Supervisor
 from actors.users.actor import Users
 from chatcore.errors import ChatError
 from chatcore.uuid7 import uuid7
-from chathttp.edge.limits import EdgeLimits
 from chathttp.edge.listener import open_listener
 from chathttp.edge.refusal import Headers, standard_headers
 from chathttp.edge.server import EdgeServer
@@ -42,15 +39,14 @@ from chathttp.identity.mail import FileMailer
 from chathttp.identity.passwords import Passwords
 from chathttp.identity.service import IdentityService
 from chathttp.identity.verifier import TokenVerifier
+from chathttp.policies import conversation_policy, edge_limits, session_policy
 from chathttp.rate import RateLimiter
 from chathttp.rest.app import create_app
 from chathttp.rest.proxy import HSTS, is_forwarded_https
 from chathttp.rest.services import Health, HealthState, Services
-from chathttp.session.services import SessionPolicy, SessionServices
+from chathttp.session.services import SessionServices
 from chathttp.session.session import serve_session
 from chathttp.settings import Settings
-from chathttp.stomp.decoder import StompLimits
-from chathttp.stomp.session_state import ConnectionLimits
 from chathttp.wire import JsonBodyEncoder
 
 KEY_RETRY_SECONDS: Final = 1.0
@@ -81,7 +77,10 @@ class _Node:
             pool_size=settings.database_pool_size,
             statement_timeout=settings.statement_timeout,
             connect_timeout=settings.database_connect_timeout,
+            queue_limit=settings.database_queue,
             append_batch_limit=settings.append_batch_limit,
+            append_batch_bytes=settings.append_batch_bytes,
+            append_queue_limit=settings.append_queue,
         )
         self._users = Users(settings.notification_mailbox)
         self._timers = Timers()
@@ -95,7 +94,7 @@ class _Node:
                 self._store,
                 self._users,
                 JsonBodyEncoder(),
-                _conversation_policy(settings),
+                conversation_policy(settings),
             ),
             max_conversations=settings.max_conversations,
             intensity=_INTENSITY,
@@ -228,14 +227,14 @@ class _Node:
             replay_readers=trio.CapacityLimiter(settings.replay_readers),
             now=time.time,
             new_id=new_id,
-            policy=_session_policy(settings),
+            policy=session_policy(settings),
         )
 
         return EdgeServer(
             [self._take_listener()],
             app,
             partial(serve_session, services),
-            limits=_edge_limits(settings),
+            limits=edge_limits(settings),
             allowed_origins=settings.cors_origins,
             response_headers=partial(_response_headers, settings),
         )
@@ -276,47 +275,3 @@ def _report(event: SupervisorEvent) -> None:
             _log.warning(event.kind.value, **details)
         case EventKind.STARTED | EventKind.RETURNED | EventKind.STOPPED:
             _log.debug(event.kind.value, **details)
-
-
-def _conversation_policy(settings: Settings) -> ConversationPolicy:
-    return ConversationPolicy(
-        mailbox_capacity=settings.conversation_mailbox,
-        batch_limit=settings.append_batch_limit,
-        idle_seconds=settings.conversation_idle,
-        typing_timeout=settings.typing_timeout,
-        typing_min_interval=1 / settings.typing_rate if settings.typing_rate else inf,
-        mark_interval=settings.mark_flush_interval,
-        fanout_slice=settings.fanout_slice,
-        history_page=settings.replay_page,
-        max_members=settings.max_group_size,
-    )
-
-
-def _session_policy(settings: Settings) -> SessionPolicy:
-    return SessionPolicy(
-        stomp=StompLimits(settings.max_frame_bytes, settings.max_headers, settings.max_header_line_bytes),
-        connection=ConnectionLimits(max_subscriptions=settings.max_subscriptions),
-        max_sends_in_flight=settings.max_sends_in_flight,
-        connect_timeout=settings.connect_timeout,
-        heartbeat_ms=settings.heartbeat_ms,
-        ping_interval=settings.ping_interval,
-        ping_timeout=settings.ping_timeout,
-        ask_timeout=settings.ask_timeout,
-        mailbox_timeout=settings.mailbox_timeout,
-        replay_limit=settings.replay_limit,
-        replay_page=settings.replay_page,
-    )
-
-
-def _edge_limits(settings: Settings) -> EdgeLimits:
-    return EdgeLimits(
-        request_head_timeout=settings.request_head_timeout,
-        max_request_head_bytes=settings.max_request_head_bytes,
-        max_frame_bytes=settings.max_frame_bytes,
-        outbox_limit_bytes=settings.outbox_limit_bytes,
-        write_timeout=settings.write_timeout,
-        max_connections=settings.max_connections,
-        http_reserve=settings.http_reserve,
-        keep_alive_timeout=settings.keep_alive_timeout,
-        close_timeout=settings.close_timeout,
-    )

@@ -1,0 +1,60 @@
+"""What each part of a node is held to, taken from the settings."""
+
+from math import inf
+from typing import Final
+
+from actors.conversation.policy import ConversationPolicy
+from chathttp.edge.limits import EdgeLimits
+from chathttp.session.services import SessionPolicy
+from chathttp.settings import Settings
+from chathttp.stomp.decoder import StompLimits
+from chathttp.stomp.session_state import ConnectionLimits
+
+DOUBT_PER_STATEMENT_TIMEOUT: Final = 3.0
+"""A write of unknown outcome may commit until its statement has timed out, and once more after a retry."""
+
+
+def conversation_policy(settings: Settings) -> ConversationPolicy:
+    return ConversationPolicy(
+        mailbox_capacity=settings.conversation_mailbox,
+        batch_limit=settings.append_batch_limit,
+        idle_seconds=settings.conversation_idle,
+        typing_timeout=settings.typing_timeout,
+        typing_min_interval=1 / settings.typing_rate if settings.typing_rate else inf,
+        mark_interval=settings.mark_flush_interval,
+        large_room_members=settings.large_group_size,
+        fanout_slice=settings.fanout_slice,
+        history_page=settings.replay_page,
+        max_members=settings.max_group_size,
+        doubt_seconds=DOUBT_PER_STATEMENT_TIMEOUT * settings.statement_timeout,
+    )
+
+
+def session_policy(settings: Settings) -> SessionPolicy:
+    return SessionPolicy(
+        stomp=StompLimits(settings.max_frame_bytes, settings.max_headers, settings.max_header_line_bytes),
+        connection=ConnectionLimits(max_subscriptions=settings.max_subscriptions),
+        max_sends_in_flight=settings.max_sends_in_flight,
+        connect_timeout=settings.connect_timeout,
+        heartbeat_ms=settings.heartbeat_ms,
+        ping_interval=settings.ping_interval,
+        ping_timeout=settings.ping_timeout,
+        ask_timeout=settings.ask_timeout,
+        mailbox_timeout=settings.mailbox_timeout,
+        replay_limit=settings.replay_limit,
+        replay_page=settings.replay_page,
+    )
+
+
+def edge_limits(settings: Settings) -> EdgeLimits:
+    return EdgeLimits(
+        request_head_timeout=settings.request_head_timeout,
+        max_request_head_bytes=settings.max_request_head_bytes,
+        max_frame_bytes=settings.max_frame_bytes,
+        outbox_limit_bytes=settings.outbox_limit_bytes,
+        write_timeout=settings.write_timeout,
+        max_connections=settings.max_connections,
+        http_reserve=settings.http_reserve,
+        keep_alive_timeout=settings.keep_alive_timeout,
+        close_timeout=settings.close_timeout,
+    )
