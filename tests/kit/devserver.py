@@ -25,7 +25,7 @@ STOP_PATIENCE: Final = 45.0
 class DevServer:
     """Runs until the block ends; the data directory stays, so another one may go on from it.
 
-    ``env`` adds to the environment, from which all ``STACKMENTOR_`` variables are taken away first. ``command`` is
+    ``env`` adds to the environment, from which all ``STACKMENTOR_`` variables, and make's, are taken away first. ``command`` is
     another way to start the same thing. What the server logs is in ``<data_dir>/server.log``.
     """
 
@@ -41,7 +41,7 @@ class DevServer:
         self.url = ""
         self._command = command
         self._cwd = cwd
-        clean = {name: value for name, value in os.environ.items() if not name.startswith("STACKMENTOR_")}
+        clean = {name: value for name, value in os.environ.items() if not name.startswith(("STACKMENTOR_", "MAKE"))}
         ours = {
             "STACKMENTOR_PORT": str(port),
             "STACKMENTOR_MANAGEMENT_PORT": "0",
