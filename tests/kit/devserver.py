@@ -25,8 +25,8 @@ STOP_PATIENCE: Final = 45.0
 class DevServer:
     """Runs until the block ends; the data directory stays, so another one may go on from it.
 
-    ``env`` adds to the environment, from which all ``STACKMENTOR_`` variables, and make's, are taken away first. ``command`` is
-    another way to start the same thing. What the server logs is in ``<data_dir>/server.log``.
+    ``env`` adds to the environment, from which all ``STACKMENTOR_`` variables, and make's, are taken away first.
+    ``command`` is another way to start the same thing. What the server logs is in ``<data_dir>/server.log``.
     """
 
     def __init__(
