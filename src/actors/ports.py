@@ -144,6 +144,23 @@ class ConversationStore(Protocol):
 
 
 @frozen
+class Standing:
+    """How much a member may read: the conversation's numbers, and his read mark."""
+
+    first_seq: int
+    last_seq: int
+    read_seq: int
+
+
+class Standings(Protocol):
+    """Who may read, without loading all the members: for every page of history."""
+
+    async def standing(self, conversation_id: UUID, user_id: UUID) -> Standing:
+        """Errors: `NOT_FOUND` (no such conversation), `FORBIDDEN` (not a member)."""
+        ...
+
+
+@frozen
 class ConversationCursor:
     """Position in a user's list: activity as microseconds since 1970, ties by id."""
 

@@ -14,19 +14,21 @@ from actors.adapters.postgres.conversations import PostgresConversationStore
 from actors.adapters.postgres.database import Database
 from actors.adapters.postgres.history import PostgresMessageHistory
 from actors.adapters.postgres.messages import PostgresMessageLog
+from actors.adapters.postgres.standings import PostgresStandings
 from actors.adapters.postgres.users import PostgresUserDirectory
-from actors.ports import ConversationStore, MessageHistory, MessageLog, UserDirectory
+from actors.ports import ConversationStore, MessageHistory, MessageLog, Standings, UserDirectory
 from chatcore.model import Appended, Conversation, ConversationType, NewMessage
 
 
 @define
 class Chat:
-    """Four ports over one store. Ids are drawn from `ids`, so that a run can be repeated."""
+    """The ports over one store. Ids are drawn from `ids`, so that a run can be repeated."""
 
     log: MessageLog
     history: MessageHistory
     conversations: ConversationStore
     users: UserDirectory
+    standings: Standings
     ids: random.Random = field(factory=lambda: random.Random(7))
     _count: "itertools.count[int]" = field(factory=lambda: itertools.count(1))
 
@@ -89,7 +91,7 @@ def appended(outcomes: Sequence[object]) -> list[Appended]:
 
 def memory_chat() -> Chat:
     twin = MemoryChat()
-    return Chat(twin.log, twin.history, twin.conversations, twin.users)
+    return Chat(twin.log, twin.history, twin.conversations, twin.users, twin.standings)
 
 
 def postgres_chat(database: Database) -> Chat:
@@ -98,6 +100,7 @@ def postgres_chat(database: Database) -> Chat:
         PostgresMessageHistory(database),
         PostgresConversationStore(database),
         PostgresUserDirectory(database),
+        PostgresStandings(database),
     )
 
 

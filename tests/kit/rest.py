@@ -158,6 +158,7 @@ async def open_rest(
         history=chat.history,
         store=chat.conversations,
         users=chat.users,
+        standings=chat.standings,
         conversations=conversations,
         tell_users=tell_users,
         send_limiter=RateLimiter[UUID](settings.send_rate, settings.send_burst),

@@ -19,6 +19,7 @@ from actors.adapters.postgres.history import PostgresMessageHistory
 from actors.adapters.postgres.identity import PostgresIdentity
 from actors.adapters.postgres.lane import LaneStatus
 from actors.adapters.postgres.messages import PostgresMessageLog
+from actors.adapters.postgres.standings import PostgresStandings
 from actors.adapters.postgres.users import PostgresUserDirectory
 from actors.conversation.directory import supervise_conversations
 from actors.conversation.room import ConversationServices
@@ -204,6 +205,7 @@ class _Node:
                 history=self._history,
                 store=self._store,
                 users=self._directory,
+                standings=PostgresStandings(self._database),
                 conversations=self._conversations,
                 tell_users=self._users.tell,
                 send_limiter=limiter,

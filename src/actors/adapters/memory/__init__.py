@@ -6,6 +6,7 @@ from datetime import datetime
 from actors.adapters.memory.conversations import MemoryConversationStore
 from actors.adapters.memory.faults import Faults
 from actors.adapters.memory.messages import MemoryMessageHistory, MemoryMessageLog
+from actors.adapters.memory.standings import MemoryStandings
 from actors.adapters.memory.state import ChatState, Room
 from actors.adapters.memory.users import MemoryUserDirectory
 
@@ -16,13 +17,14 @@ __all__ = [
     "MemoryConversationStore",
     "MemoryMessageHistory",
     "MemoryMessageLog",
+    "MemoryStandings",
     "MemoryUserDirectory",
     "Room",
 ]
 
 
 class MemoryChat:
-    """The four ports over one state. Several of them may share a `state`, as nodes share a database."""
+    """The ports over one state. Several of them may share a `state`, as nodes share a database."""
 
     def __init__(self, now: Callable[[], datetime] | None = None, state: ChatState | None = None) -> None:
         self.state = state or ChatState(now)
@@ -30,6 +32,7 @@ class MemoryChat:
         self.history = MemoryMessageHistory(self.state)
         self.conversations = MemoryConversationStore(self.state)
         self.users = MemoryUserDirectory(self.state)
+        self.standings = MemoryStandings(self.state)
 
     @property
     def faults(self) -> Faults:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Final
 from uuid import UUID
 
-from actors.conversation.messages import Marks
+from actors.conversation.messages import Join, Marks, Position
 from chatcore.errors import ChatError, ErrorCode, forbidden, not_found
 from chatcore.model import Conversation, Mark, Message
 from chathttp.rest.services import Services
@@ -45,8 +45,13 @@ async def existing_message(services: Services, message_id: UUID) -> Message:
     return found[0]
 
 
-async def read_seq(services: Services, conversation: Conversation, user_id: UUID) -> int:
-    """The user's read mark, stored or not."""
-    marks = await live_marks(services, conversation.id)
-    live = marks[user_id].read_seq if user_id in marks else 0
-    return max([live, *(each.last_read_seq for each in conversation.participants if each.user_id == user_id)])
+async def live_read_seq(services: Services, conversation_id: UUID, user_id: UUID) -> int:
+    """The member's read mark that may not be stored yet; 0 where `live_marks` would have none."""
+    actor = services.conversations.live(conversation_id)
+    if actor is None:
+        return 0
+    try:
+        position: Position = await actor.ask(lambda reply: Join(user_id, reply), timeout=LIVE_MARKS_TIMEOUT)
+    except ChatError:
+        return 0
+    return position.mark.read_seq

@@ -3,14 +3,16 @@
 from typing import Final
 from uuid import UUID
 
+import trio
 from quart import Blueprint, Response, request
 
 from actors.conversation.messages import Delete, Edit, MarkRead, Post
+from actors.ports import Standing
 from chatcore.errors import ChatError, ErrorCode, invalid, unavailable
-from chatcore.model import Appended, Conversation, Event, Message, NewMessage
+from chatcore.model import Appended, Event, Message, NewMessage
 from chatcore.validation import check_text
 from chathttp.json_body import RequestBody, decoder_of
-from chathttp.rest.access import existing_message, member_conversation, read_seq
+from chathttp.rest.access import existing_message, live_read_seq
 from chathttp.rest.answers import (
     body,
     caller,
@@ -45,7 +47,7 @@ def messages_blueprint(services: Services) -> Blueprint:
     @blueprint.post("")
     async def send() -> Response:
         user_id, given = caller().user_id, await body(decode_send_message)
-        wait = services.send_limiter.take(user_id, services.now())
+        wait = services.send_limiter.take(user_id, trio.current_time())
         if wait is not None:
             raise ChatError(ErrorCode.RATE_LIMITED, "Too many messages", retry_after=wait)
         new = NewMessage(
@@ -74,15 +76,16 @@ def messages_blueprint(services: Services) -> Blueprint:
         number = page_parameter() or 0
         before, after = integer_parameter("beforeSeq"), integer_parameter("afterSeq")
         after_rev = integer_parameter("afterRev")
-        conversation = await member_conversation(services, conversation_id, user_id)
+        standing = await services.standings.standing(conversation_id, user_id)
         if after_rev is not None:
             found = await services.history.changed(conversation_id, after_rev=after_rev, limit=size)
         elif after is not None:
             found = await services.history.oldest(conversation_id, after_seq=after, limit=size)
         else:
-            upper = before if before is not None else conversation.last_seq + 1 - number * size
+            upper = before if before is not None else standing.last_seq + 1 - number * size
             found = await services.history.newest(conversation_id, before_seq=upper, limit=size) if upper > 1 else []
-        return json_answer(await _page(services, conversation, user_id, found, number, size))
+        read = max(standing.read_seq, await live_read_seq(services, conversation_id, user_id))
+        return json_answer(_page(standing, read, found, number, size))
 
     @blueprint.patch("/<uuid:message_id>")
     async def edit(message_id: UUID) -> Response:
@@ -116,10 +119,7 @@ def messages_blueprint(services: Services) -> Blueprint:
     return blueprint
 
 
-async def _page(
-    services: Services, conversation: Conversation, user_id: UUID, found: list[Message], number: int, size: int
-) -> PageJson:
-    total = conversation.last_seq - conversation.first_seq + 1
-    read = await read_seq(services, conversation, user_id)
+def _page(standing: Standing, read: int, found: list[Message], number: int, size: int) -> PageJson:
+    total = standing.last_seq - standing.first_seq + 1
     content = [message_json(each, is_read=each.seq <= read) for each in found]
     return PageJson(content, number, size, total, total_pages(total, size))

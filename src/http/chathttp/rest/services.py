@@ -8,7 +8,7 @@ from uuid import UUID
 from attrs import frozen
 
 from actors.conversation.messages import ConversationMessage
-from actors.ports import ConversationStore, MessageHistory, UserDirectory
+from actors.ports import ConversationStore, MessageHistory, Standings, UserDirectory
 from actors.runtime.ref import Ref
 from actors.users.messages import UsersMessage
 from chathttp.identity.service import IdentityService
@@ -59,6 +59,7 @@ class Services:
     history: MessageHistory
     store: ConversationStore
     users: UserDirectory
+    standings: Standings
     conversations: ConversationRefs
     tell_users: Callable[[UsersMessage], None]
     send_limiter: RateLimiter[UUID]

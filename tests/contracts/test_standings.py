@@ -1,0 +1,33 @@
+"""The contract of `Standings`."""
+
+import pytest
+
+from actors.ports import Standing
+from chatcore.errors import ChatError, ErrorCode
+from chatcore.model import Mark
+from tests.kit.chat import Chat
+
+
+async def test_a_member_stands_where_his_read_mark_is(chat: Chat) -> None:
+    ann, bob = await chat.people(2)
+    group = await chat.group(ann, bob)
+    assert await chat.standings.standing(group, bob) == Standing(1, 0, 0)
+    await chat.say(group, ann, "one", "two", "three")
+    assert await chat.standings.standing(group, ann) == Standing(1, 3, 3)
+    await chat.conversations.save_marks(group, [Mark(bob, 2, 2)])
+    assert await chat.standings.standing(group, bob) == Standing(1, 3, 2)
+
+
+async def test_strangers_and_unknown_conversations_are_told_apart(chat: Chat) -> None:
+    ann, bob, eve = await chat.people(3)
+    group = await chat.group(ann, bob)
+    with pytest.raises(ChatError) as refused:
+        await chat.standings.standing(group, eve)
+    assert refused.value.code is ErrorCode.FORBIDDEN
+    await chat.conversations.remove_member(group, ann, bob)
+    with pytest.raises(ChatError) as refused:
+        await chat.standings.standing(group, bob)
+    assert refused.value.code is ErrorCode.FORBIDDEN
+    with pytest.raises(ChatError) as refused:
+        await chat.standings.standing(chat.new_id(), ann)
+    assert refused.value.code is ErrorCode.NOT_FOUND
