@@ -1,5 +1,6 @@
 """A real Chromium, and people in front of it."""
 
+import asyncio
 import socket
 from collections.abc import Callable, Generator
 from typing import Final
@@ -21,12 +22,17 @@ ARGUMENTS: Final = [
 ]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Generator[Browser]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
-        yield browser
-        browser.close()
+    """For one module: while it lives, Playwright's event loop counts as running in this thread."""
+    with pytest.MonkeyPatch.context() as patch:
+        # trio-asyncio, once imported, hands out loops of its own, on which Playwright cannot run.
+        patch.setattr(asyncio, "new_event_loop", asyncio.SelectorEventLoop)
+        playwright = sync_playwright().start()
+    browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+    yield browser
+    browser.close()
+    playwright.stop()
 
 
 @pytest.fixture
