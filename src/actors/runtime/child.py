@@ -12,7 +12,7 @@ from .snapshot import ActorSnapshot, ActorState, ChildSnapshot
 from .spec import ChildSpec, RestartIntensity
 
 
-class UnexpectedReturn(Exception):  # noqa: N818  # what happened, as in OTP
+class UnexpectedReturn(Exception):  # what happened, as in OTP
     """A permanent child came to an end without an error, or an actor left messages without taking any."""
 
 

@@ -13,7 +13,7 @@ from chatcore.errors import ChatError, ErrorCode
 M = TypeVar("M")
 
 
-class MailboxFull(ChatError):  # noqa: N818  # a refusal, not an error of the code that raised it
+class MailboxFull(ChatError):  # a refusal, not an error of the code that raised it
     """`OVERLOADED`: the message was not accepted because `mailbox` holds as many as it may."""
 
     def __init__(self, mailbox: str) -> None:
@@ -21,7 +21,7 @@ class MailboxFull(ChatError):  # noqa: N818  # a refusal, not an error of the co
         self.mailbox = mailbox
 
 
-class MailboxClosed(ChatError):  # noqa: N818  # a refusal, not an error of the code that raised it
+class MailboxClosed(ChatError):  # a refusal, not an error of the code that raised it
     """`UNAVAILABLE`: `mailbox` accepts nothing any more; to its consumer, that nothing will come."""
 
     def __init__(self, mailbox: str) -> None:

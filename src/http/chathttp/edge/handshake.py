@@ -15,7 +15,7 @@ _DEFAULT_PORTS: Final = {b"http": b":80", b"https": b":443"}
 _FULL_RETRY_AFTER: Final = 5.0
 
 
-class HandshakeRefused(Exception):  # noqa: N818  # a refusal, not a fault of ours
+class HandshakeRefused(Exception):  # a refusal, not a fault of ours
     """The upgrade is answered with an HTTP error instead."""
 
     def __init__(self, status: int, error: ChatError, headers: Sequence[tuple[bytes, bytes]] = ()) -> None:

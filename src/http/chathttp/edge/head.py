@@ -12,7 +12,7 @@ _HEADER: Final = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([^\x00\r\n]*
 RECEIVE_BYTES: Final = 4096
 
 
-class HeadTooLarge(Exception):  # noqa: N818  # a refusal, not a fault of ours
+class HeadTooLarge(Exception):  # a refusal, not a fault of ours
     """The head is longer than is allowed."""
 
 

@@ -32,7 +32,7 @@ class HandshakeInfo:
         return next((value for key, value in self.headers if key == name), None)
 
 
-class ConnectionEnded(Exception):  # noqa: N818  # an end, not always an error
+class ConnectionEnded(Exception):  # an end, not always an error
     """The WebSocket is over. `code` is the close code, 1006 when the connection was lost without one."""
 
     def __init__(self, code: int, reason: str = "") -> None:

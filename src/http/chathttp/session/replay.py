@@ -1,7 +1,9 @@
 """Catching up: what a subscription missed comes from the database, page by page, before it joins live."""
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from enum import Enum
+from functools import partial
+from typing import Final, TypeVar
 
 import trio
 from attrs import frozen
@@ -15,7 +17,9 @@ from chathttp.edge.transport import FrameTransport
 from chathttp.session.services import SessionServices
 from chathttp.session.subscriptions import TopicSubscription
 
-RETRY_SECONDS = 1.0
+T = TypeVar("T")
+
+RETRY_SECONDS: Final = 1.0
 
 
 class From(Enum):
@@ -63,20 +67,18 @@ class Replay:
         return position
 
     async def run(self, position: Position) -> None:
-        """Send what was missed and join live. Raises `ChatError` when the user is no member any more."""
+        """Send what was missed and join live. Raises `ChatError` when the user is no member any more.
+
+        An outage of the database, or a conversation that is overloaded, only delays it.
+        """
         created_after = await self._find_start(position)
         if created_after is not None:
             await self._send_created(created_after, position)
         while not self._subscription.closed:
-            try:
-                await self._send_events(position)
-                if await self._conversation.ask(self._make_attach, timeout=self._policy.ask_timeout):
-                    return
-                position = await self._ask_position()
-            except ChatError as error:
-                if error.code not in (ErrorCode.UNAVAILABLE, ErrorCode.OVERLOADED):
-                    raise
-                await trio.sleep(RETRY_SECONDS)
+            await self._send_events(position)
+            if await self._patiently(self._attach):
+                return
+            position = await self._patiently(self._ask_position)
 
     def _is_ahead(self, position: Position) -> bool:
         match self._start.after:
@@ -87,31 +89,46 @@ class Replay:
             case From.DELIVERED:
                 return False
 
-    def _make_attach(self, reply: Reply[bool]) -> Attach:
-        return Attach(self._subscription, reply)
+    async def _attach(self) -> bool:
+        def make(reply: Reply[bool]) -> Attach:
+            return Attach(self._subscription, reply)
 
-    def _make_join(self, reply: Reply[Position]) -> Join:
-        return Join(self._subscription.user_id, reply)
+        return await self._conversation.ask(make, timeout=self._policy.ask_timeout)
 
     async def _ask_position(self) -> Position:
-        return await self._conversation.ask(self._make_join, timeout=self._policy.ask_timeout)
+        def make(reply: Reply[Position]) -> Join:
+            return Join(self._subscription.user_id, reply)
+
+        return await self._conversation.ask(make, timeout=self._policy.ask_timeout)
+
+    async def _patiently(self, ask: Callable[[], Awaitable[T]]) -> T:
+        """Ask again for as long as the refusal may pass."""
+        while True:
+            try:
+                return await ask()
+            except ChatError as error:
+                if error.code not in (ErrorCode.UNAVAILABLE, ErrorCode.OVERLOADED):
+                    raise
+            await trio.sleep(RETRY_SECONDS)
+
+    async def _read_page(self, read: Callable[[], Awaitable[list[T]]]) -> list[T]:
+        """A page of history, and only then whether the user may still have it."""
+
+        async def read_in_turn() -> list[T]:
+            async with self._services.replay_readers:
+                return await read()
+
+        page = await self._patiently(read_in_turn)
+        await self._patiently(self._ask_position)
+        return page
 
     async def _find_start(self, position: Position) -> int | None:
         """Sets where the events begin. The `seq` after which only created messages come first, if it is by `seq`."""
         limit = self._policy.replay_limit
         if self._start.after is From.REV:
-            self._subscription.rev = self._start.number
-            while True:
-                try:
-                    floor = await self._read_floor(position, limit)
-                    break
-                except ChatError as error:
-                    if error.code not in (ErrorCode.UNAVAILABLE, ErrorCode.OVERLOADED):
-                        raise
-                    await trio.sleep(RETRY_SECONDS)
-            if floor is not None:
-                self._truncated = True
-                self._subscription.rev = floor
+            floor = await self._patiently(partial(self._read_floor, position, limit))
+            self._truncated = floor is not None
+            self._subscription.rev = self._start.number if floor is None else floor
             return None
         after = position.mark.delivered_seq if self._start.after is From.DELIVERED else self._start.number
         self._truncated = position.last_seq - after > limit
@@ -128,18 +145,11 @@ class Replay:
 
     async def _send_created(self, after_seq: int, position: Position) -> None:
         """The messages created after `after_seq` and up to `position`, with their present bodies."""
+        oldest = partial(
+            self._services.history.oldest, self._subscription.conversation_id, limit=self._policy.replay_page
+        )
         while after_seq < position.last_seq and not self._subscription.closed:
-            try:
-                async with self._services.replay_readers:
-                    page = await self._services.history.oldest(
-                        self._subscription.conversation_id, after_seq=after_seq, limit=self._policy.replay_page
-                    )
-                await self._ask_position()
-            except ChatError as error:
-                if error.code not in (ErrorCode.UNAVAILABLE, ErrorCode.OVERLOADED):
-                    raise
-                await trio.sleep(RETRY_SECONDS)
-                continue
+            page = await self._read_page(partial(oldest, after_seq=after_seq))
             known = [message for message in page if message.created_rev <= position.rev]
             await self._send([Event(EventKind.CREATED, message.created_rev, message) for message in known])
             if len(known) < self._policy.replay_page:
@@ -149,15 +159,14 @@ class Replay:
 
     async def _send_events(self, position: Position) -> None:
         """Everything that happened after the subscription's `rev` and up to `position`."""
+        events = partial(
+            self._services.history.events,
+            self._subscription.conversation_id,
+            upto_rev=position.rev,
+            limit=self._policy.replay_page,
+        )
         while self._subscription.rev < position.rev and not self._subscription.closed:
-            async with self._services.replay_readers:
-                page = await self._services.history.events(
-                    self._subscription.conversation_id,
-                    after_rev=self._subscription.rev,
-                    upto_rev=position.rev,
-                    limit=self._policy.replay_page,
-                )
-            await self._ask_position()
+            page = await self._read_page(partial(events, after_rev=self._subscription.rev))
             await self._send(page)
             self._subscription.rev = page[-1].rev if len(page) == self._policy.replay_page else position.rev
 

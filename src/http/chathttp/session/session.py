@@ -191,7 +191,7 @@ class _Session:
             self._link.error(error, subscription=refused.subscription, receipt_id=refused.receipt)
 
 
-class _Refuse(Exception):  # noqa: N818  # ends the session in its own way, never leaves this module
+class _Refuse(Exception):  # ends the session in its own way, never leaves this module
     """CONNECT was refused."""
 
     def __init__(self, error: ChatError) -> None:
