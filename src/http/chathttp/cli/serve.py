@@ -12,6 +12,7 @@ import trio
 import typer
 
 from actors.adapters.postgres.migrations import check, migrate_up
+from chathttp.cli.descriptors import allow_connections
 from chathttp.cli.environment import read_settings
 from chathttp.cli.signals import drained_by_signals
 from chathttp.dev.accounts import provision_demo
@@ -70,6 +71,7 @@ async def _dev(settings: Settings, cluster: Cluster | None, *, drain: trio.Event
 async def _node(settings: Settings, *, drain: trio.Event) -> None:
     from chathttp.wiring import run_node
 
+    settings = attrs.evolve(settings, max_connections=allow_connections(settings.max_connections))
     await run_node(settings, on_ready=_Announcement(), drain=drain)
 
 
