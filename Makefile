@@ -43,11 +43,8 @@ check: $(VENV)/installed-dev
 	$(BIN)/pyright
 	$(BIN)/lint-imports --no-logo
 
-# The browser tests have a process of their own: trio-asyncio, which the others import, patches the asyncio that
-# Playwright drives its browser with.
 test: setup check
-	$(BIN)/pytest --ignore=$(E2E)
-	$(BIN)/pytest $(E2E)
+	$(BIN)/pytest
 
 bench: $(VENV)/installed-dev
 	$(BIN)/python -m ops.bench
