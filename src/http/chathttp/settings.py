@@ -48,7 +48,6 @@ class Settings:
     )
     port: int = integer(8080, "port of REST, WebSocket and web client; 0 takes any free one", least=0, most=65_535)
     management_port: int = integer(8081, "loopback port of /metrics; 0 takes any free one", least=0, most=65_535)
-    public_url: str = url("what clients call this service; empty: the address it listens on", "https", "http")
     trusted_proxies: tuple[Network, ...] = listing(
         _TRUSTED, "networks whose X-Forwarded-For and X-Forwarded-Proto are believed", network
     )
@@ -68,7 +67,6 @@ class Settings:
     append_batch_bytes: int = integer(1_048_576, "text in one merged append", least=65_536)
     append_queue: int = integer(16_384, "messages that wait for the database; more are refused as OVERLOADED")
     database_queue: int = integer(1024, "queries that wait for a connection; more are refused as OVERLOADED")
-    redis_url: str = url("Redis between the nodes; empty: this node is alone", "redis", "rediss", "unix", secret=True)
 
     jwt_issuer: str = text(
         "https://identity.stackmentor.local", "`iss` of access tokens", pattern="[!-~]+", shape="printable ASCII"

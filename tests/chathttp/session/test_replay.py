@@ -145,6 +145,8 @@ async def test_client_mode_starts_after_the_delivered_mark_and_acks_move_it(auto
         subscribe(again, group, ack="client-individual")
         frames = (await again.settled())[1:]
         assert [seq for _, seq, _ in seen(frames)] == [4, 5]
+        again.send("NACK", b"", id=frames[0].header("ack") or "", receipt="refused")
+        await again.expect("RECEIPT")
         again.send("ACK", b"", id=frames[1].header("ack") or "", receipt="later")
         await again.expect("RECEIPT")
         conversation = await house.chat.conversations.load(group)

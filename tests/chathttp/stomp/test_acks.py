@@ -37,21 +37,6 @@ def test_an_unknown_id_moves_nothing(mode: AckMode) -> None:
     assert deliveries(mode, 1).ack("other") is None
 
 
-@pytest.mark.parametrize("mode", [CLIENT, INDIVIDUAL])
-def test_a_nack_moves_nothing_and_leaves_the_delivery_open(mode: AckMode) -> None:
-    unacked = deliveries(mode, 1, 2)
-    unacked.nack("id-1")
-    assert len(unacked) == 2
-    assert unacked.ack("id-2") == (2 if mode is CLIENT else None)
-
-
-def test_a_nacked_delivery_holds_the_mark_of_individual_acks() -> None:
-    unacked = deliveries(INDIVIDUAL, 1, 2, 3)
-    unacked.nack("id-2")
-    assert unacked.ack("id-1") == 1
-    assert unacked.ack("id-3") is None
-
-
 def test_what_a_truncated_history_left_out_is_not_reported_as_delivered() -> None:
     unacked = deliveries(INDIVIDUAL, 100, 101, mark=4)
     assert unacked.ack("id-101") is None

@@ -88,6 +88,3 @@ class UnackedDeliveries:
             return None
         self._mark = reached
         return reached
-
-    def nack(self, ack_id: str) -> None:
-        """Moves nothing and redelivers nothing: the delivery stays open and comes again after a reconnect."""
