@@ -124,6 +124,9 @@ class Account:
         conversation_id: str = self._client.post("/api/conversations", json=body).raise_for_status().json()["id"]
         return conversation_id
 
+    def remove(self, conversation_id: str, member: "Account") -> None:
+        self._client.delete(f"/api/conversations/{conversation_id}/participants/{member.id}").raise_for_status()
+
     def send(self, conversation_id: str, text: str) -> None:
         """Waits as long as the server's rate limit asks for."""
         body = {"conversationId": conversation_id, "text": text}
