@@ -10,7 +10,7 @@ function after(...actions) {
   return actions.reduce(reduce, initialState(ALICE));
 }
 
-const listed = (conversation, nextPage = null) => ({ type: 'list/loaded', conversations: [conversation], nextPage, first: true });
+const listed = (conversation, nextPage = null) => ({ type: 'list/loaded', conversations: [conversation], nextPage, catchesUp: true });
 const requested = (request) => ({ type: 'page/requested', conversationId: CONVERSATION, request });
 const loaded = (request, content, size = 50) => ({ type: 'page/loaded', conversationId: CONVERSATION, request, content, size });
 const seqs = (state) => state.conversations[CONVERSATION].messages.map(({ seq }) => seq);
@@ -146,9 +146,12 @@ test('re-reading the list does not move the position of a loaded copy past what 
   assert.equal(conversationOf(state).lastSeq, 8);
 });
 
-test('re-reading the first page keeps the place in the list', () => {
-  const state = after(listed(remoteConversation(), '/api/conversations?before=x'), listed(remoteConversation(), null));
-  assert.equal(state.nextPage, '/api/conversations?before=x');
+test('catching up with the list keeps the place to which the user has paged', () => {
+  const page = (before) => `/api/conversations?before=${before}`;
+  const further = { type: 'list/loaded', conversations: [], nextPage: page('b'), catchesUp: false };
+  const state = after(listed(remoteConversation(), page('a')), further, listed(remoteConversation(), page('a')));
+  assert.equal(state.nextPage, page('b'));
+  assert.equal(reduce(state, { ...further, nextPage: null }).nextPage, null);
 });
 
 test('opening remembers where the unread messages began, and an answer takes the line away', () => {

@@ -130,7 +130,7 @@ export class ChatClient {
     const { nextPage } = this.store.getState();
     if (nextPage === null) return;
     const page = await this.api.conversations(nextPage);
-    this.store.dispatch({ type: 'list/loaded', ...page, first: false });
+    this.store.dispatch({ type: 'list/loaded', ...page, catchesUp: false });
   }
 
   // What happens.
@@ -180,7 +180,7 @@ export class ChatClient {
     for (let first = true; first || path !== null; first = false) {
       const { listed, conversations: known } = this.store.getState();
       const page = await this.api.conversations(path);
-      this.store.dispatch({ type: 'list/loaded', ...page, first: listed });
+      this.store.dispatch({ type: 'list/loaded', ...page, catchesUp: true });
       path = listed && page.conversations.every(({ id }) => !known[id]) ? page.nextPage : null;
     }
   }

@@ -75,10 +75,13 @@ function messageReceived(state, action) {
   return answered && action.message.seq > state.unreadFrom ? { ...next, unreadFrom: null } : next;
 }
 
-/** A first page (`first`) also starts the paging anew; conversations that it does not name stay, since it is only one page. */
-function listLoaded(state, { conversations, nextPage, first }) {
+/**
+ * A page of the list; conversations that it does not name stay. One that only catches up with what was missed (`catchesUp`) does
+ * not move the place to which the user has paged.
+ */
+function listLoaded(state, { conversations, nextPage, catchesUp }) {
   const next = conversations.reduce(upsert, state);
-  return { ...next, listed: true, nextPage: first && state.listed ? state.nextPage : nextPage };
+  return { ...next, listed: true, nextPage: catchesUp && state.listed ? state.nextPage : nextPage };
 }
 
 function removed(state, id) {
