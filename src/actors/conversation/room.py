@@ -8,7 +8,14 @@ from attrs import frozen
 from actors.conversation.audience import Attendance
 from actors.conversation.policy import ConversationPolicy
 from actors.conversation.recent import Recent
-from actors.conversation.subscription import BodyEncoder, Encoded, Subscription, Topic, highest_created
+from actors.conversation.subscription import (
+    BodyEncoder,
+    Encoded,
+    Subscription,
+    Topic,
+    encode_event,
+    highest_created,
+)
 from actors.ports import ConversationStore, MessageHistory, MessageLog
 from actors.users.actor import Users
 from actors.users.messages import Notify
@@ -235,8 +242,7 @@ class Room:
             self.marks.follow(subscription.user_id, self.last_seq)
 
     def _encode(self, event: Event) -> Encoded:
-        message = event.message
-        return Encoded(event.kind, event.rev, message.seq, message.id, self._services.encoder.message(event))
+        return encode_event(self._services.encoder, event)
 
     async def _deliver(self, events: Sequence[Event]) -> None:
         """Move the position to the last of `events`, and give every subscription what it has not had."""

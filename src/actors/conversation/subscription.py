@@ -83,3 +83,8 @@ class BodyEncoder(Protocol):
     def mark(self, conversation_id: UUID, user_id: UUID, *, read_seq: int, delivered_seq: int) -> bytes: ...
 
     def notification(self, notification: Notification) -> bytes: ...
+
+
+def encode_event(encoder: BodyEncoder, event: Event) -> Encoded:
+    message = event.message
+    return Encoded(event.kind, event.rev, message.seq, message.id, encoder.message(event))

@@ -7,6 +7,7 @@ import msgspec
 from attrs import frozen
 
 from chatcore.errors import ChatError, ErrorCode
+from chathttp.stomp import server_frames
 
 CLOSE_MALFORMED: Final = 1002
 CLOSE_POLICY: Final = 1008
@@ -54,12 +55,6 @@ EDGE: Final[Mapping[ErrorCode, EdgeError]] = {
 }
 
 
-class _Error(msgspec.Struct, rename="camel", frozen=True):
-    error_code: str
-    message: str
-    details: Mapping[str, str] | None
-
-
 class _RefusedSend(msgspec.Struct, rename="camel", frozen=True, omit_defaults=True):
     error_code: str
     message: str
@@ -79,7 +74,7 @@ def internal_error() -> ChatError:
 
 def error_body(error: ChatError) -> bytes:
     """`{"errorCode", "message", "details"}`: the body of an HTTP error and of a STOMP ERROR frame."""
-    return _encode(_Error(error.code.value, error.message, error.details))
+    return server_frames.error_body(error.code, error.message, error.details)
 
 
 def refused_send_body(error: ChatError, destination: str, receipt: str | None = None) -> bytes:

@@ -1,5 +1,6 @@
 """The part of a transport that writes: ready frames straight into the connection's outbox."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Final
 
@@ -17,7 +18,7 @@ SLOW_CONSUMER: Final = "reads too slowly"
 _PING: Final = b"\x89\x00"
 
 
-class OutboxTransport:
+class OutboxTransport(ABC):
     """Base of the transports.
 
     `_ended` (close code and reason) is set once, by whichever side ends first; from then on nothing is read.
@@ -82,9 +83,9 @@ class OutboxTransport:
             self._outbox.close_after(close_frame(code, reason), discard_queued=discard_queued)
             self._stop_reading()
 
+    @abstractmethod
     def _stop_reading(self) -> None:
         """Wake who waits in `receive`."""
-        raise NotImplementedError
 
     def _checked(self, message: bytes | str) -> bytes | str:
         """The message if it is within the limit, which is in bytes. Raises `ConnectionEnded`."""

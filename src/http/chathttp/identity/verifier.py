@@ -33,6 +33,14 @@ class Principal:
     expires_at: float
 
 
+def bearer_token(authorization: str | None) -> str:
+    """The token of an `Authorization: Bearer …` header (RFC 6750 section 2.1). Errors: `UNAUTHORIZED`."""
+    scheme, _, token = (authorization or "").partition(" ")
+    if scheme.lower() != "bearer" or not token.strip():
+        raise unauthorized("A bearer token is needed")
+    return token.strip()
+
+
 def unauthorized(message: str = "The access token is not valid") -> ChatError:
     return ChatError(ErrorCode.UNAUTHORIZED, message)
 

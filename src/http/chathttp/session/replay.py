@@ -9,7 +9,7 @@ import trio
 from attrs import frozen
 
 from actors.conversation.messages import Attach, Join, MarkDelivered, Position, Refresh
-from actors.conversation.subscription import Encoded, highest_created
+from actors.conversation.subscription import encode_event, highest_created
 from actors.runtime.reply import Reply
 from chatcore.errors import ChatError, ErrorCode
 from chatcore.model import Event, EventKind
@@ -173,10 +173,7 @@ class Replay:
     async def _send(self, page: Sequence[Event]) -> None:
         if not page or self._subscription.closed:
             return
-        encoded = [
-            Encoded(event.kind, event.rev, event.message.seq, event.message.id, self._services.encoder.message(event))
-            for event in page
-        ]
+        encoded = [encode_event(self._services.encoder, event) for event in page]
         frame_format = self._subscription.format
         frames = frame_format.truncated_frames(encoded) if self._truncated else frame_format.message_frames(encoded)
         self._truncated = False

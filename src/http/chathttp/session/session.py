@@ -9,6 +9,7 @@ import trio
 from chatcore.errors import ChatError, ErrorCode
 from chathttp.edge.transport import ConnectionEnded, FrameTransport, HandshakeInfo
 from chathttp.errors import CLOSE_MALFORMED, CLOSE_TOO_BIG
+from chathttp.identity.verifier import bearer_token
 from chathttp.session.link import Link
 from chathttp.session.liveness import Liveness
 from chathttp.session.sending import Sender
@@ -36,7 +37,6 @@ from chathttp.stomp.session_state import StompServerProtocol
 from chathttp.stomp.version import SUPPORTED
 
 CLOSE_NORMAL = 1000
-_BEARER = "bearer "
 
 
 async def serve_session(services: SessionServices, transport: FrameTransport, handshake: HandshakeInfo) -> None:
@@ -164,7 +164,7 @@ class _Session:
         self._link.version = command.version
         self._decoder.version = command.version
         try:
-            token = _bearer(command.authorization or self._handshake_token)
+            token = bearer_token(command.authorization or self._handshake_token)
             principal = self._services.verifier.verify(token, self._services.now())
         except ChatError as error:
             raise _Refuse(error) from None
@@ -197,9 +197,3 @@ class _Refuse(Exception):  # ends the session in its own way, never leaves this 
     def __init__(self, error: ChatError) -> None:
         super().__init__(error.message)
         self.error = error
-
-
-def _bearer(authorization: str | None) -> str:
-    if authorization is None or not authorization[: len(_BEARER)].lower() == _BEARER:
-        raise ChatError(ErrorCode.UNAUTHORIZED, "A bearer token is needed")
-    return authorization[len(_BEARER) :].strip()
