@@ -36,13 +36,14 @@ from actors.conversation.messages import (
 )
 from actors.conversation.policy import ConversationPolicy
 from actors.conversation.room import ConversationServices
-from actors.conversation.subscription import Encoded, FrameFormat, Topic
+from actors.conversation.subscription import Encoded, Topic
 from actors.ports import Roster
 from actors.runtime import EventKind, RestartIntensity, SupervisorEvent
 from actors.runtime.reply import Reply
 from actors.users.actor import Users
 from chatcore.errors import ChatError, ErrorCode
 from chatcore.model import Appended, ConversationType, Event, Mark, NewMessage, Notification
+from chatcore.model import EventKind as Kind
 
 T = TypeVar("T")
 
@@ -80,15 +81,30 @@ def _json(**values: object) -> bytes:
 
 @attrs.frozen
 class PlainFormat:
-    """Implements `FrameFormat`: frames are what they hold, behind a name."""
+    """Implements `FrameFormat`: frames are lines that tell all they hold, behind a name."""
 
     name: str = "plain"
+    acknowledged: bool = False
 
     def message_frames(self, events: Sequence[Encoded]) -> bytes:
-        return b"".join(b"%s %d %s\n" % (self.name.encode(), event.rev, event.body) for event in events)
+        return b"".join(self._line(event) for event in events)
 
     def notice_frame(self, body: bytes) -> bytes:
         return body
+
+    def read(self, frames: bytes) -> list[Encoded]:
+        """What `message_frames` was given; none of a notice."""
+        events: list[Encoded] = []
+        for line in frames.splitlines():
+            name, _, rest = line.partition(b" ")
+            if name == self.name.encode():
+                kind, rev, seq, message_id, body = rest.split(b" ", 4)
+                events.append(Encoded(Kind(kind.decode()), int(rev), int(seq), UUID(message_id.decode()), body))
+        return events
+
+    def _line(self, event: Encoded) -> bytes:
+        head = f"{self.name} {event.kind.value} {event.rev} {event.seq} {event.message_id} "
+        return head.encode() + event.body + b"\n"
 
 
 @attrs.define(eq=False)
@@ -121,28 +137,39 @@ class Listening:
 
     user_id: UUID
     topic: Topic = Topic.MESSAGES
-    format: FrameFormat = attrs.field(factory=PlainFormat)
+    format: PlainFormat = attrs.field(factory=PlainFormat)
     rev: int = -1
     counts_as_delivered: bool = True
     slow: bool = False
     closed: bool = False
     ended: bool = False
     events: list[Encoded] = attrs.field(factory=list[Encoded])
+    late: list[Encoded] = attrs.field(factory=list[Encoded])
     notices: list[dict[str, Any]] = attrs.field(factory=list[dict[str, Any]])
     batches: int = 0
     on_deliver: Callable[[], None] | None = None
 
-    def deliver(self, frames: bytes, events: Sequence[Encoded]) -> bool:
+    def write(self, frames: bytes) -> bool:
         assert not self.closed
         if self.on_deliver is not None:
             self.on_deliver()
+        events = self.format.read(frames)
         if events:
-            assert frames == self.format.message_frames(events)
             self.events += events
             self.batches += 1
         else:
             self.notices.append(json.loads(frames))
         return not self.slow
+
+    def deliver(self, frames: bytes, events: Sequence[Encoded]) -> bool:
+        assert frames == self.format.message_frames(events)
+        if self.write(frames):
+            return True
+        self.queued(events)
+        return False
+
+    def queued(self, events: Sequence[Encoded]) -> None:
+        self.late += events
 
     def end(self) -> None:
         assert not self.ended

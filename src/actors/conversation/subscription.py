@@ -1,6 +1,6 @@
 """What a conversation delivers to, and what it delivers."""
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from enum import Enum
 from typing import Protocol
 from uuid import UUID
@@ -35,6 +35,11 @@ def highest_created(events: Sequence[Encoded]) -> int:
 class FrameFormat(Hashable, Protocol):
     """All that makes the frames of one subscriber differ from another's; equal formats share their bytes."""
 
+    @property
+    def acknowledged(self) -> bool:
+        """The client acknowledges each frame, so that each delivery has to be noted (`Subscription.deliver`)."""
+        ...
+
     def message_frames(self, events: Sequence[Encoded]) -> bytes:
         """Ready bytes for the socket: the frames of `events` one after another."""
         ...
@@ -49,6 +54,8 @@ class Subscription(Protocol):
 
     rev: int
     closed: bool
+    write: Callable[[bytes], bool]
+    """Hand ready frames to the socket without waiting. True when the kernel took all of it at once."""
 
     @property
     def user_id(self) -> UUID: ...
@@ -65,7 +72,11 @@ class Subscription(Protocol):
         ...
 
     def deliver(self, frames: bytes, events: Sequence[Encoded]) -> bool:
-        """Hand on without waiting; `events` is empty for notices. True when the kernel took all of it at once."""
+        """`write` the frames of `events`, and note what the client has to acknowledge, or what has been queued."""
+        ...
+
+    def queued(self, events: Sequence[Encoded]) -> None:
+        """`write` left frames of `events` in the queue: they count as delivered once the socket has taken them."""
         ...
 
     def end(self) -> None:

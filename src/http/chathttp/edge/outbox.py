@@ -54,12 +54,12 @@ class Outbox:
         "_dead",
         "_drained",
         "_limit",
-        "_overflowed",
         "_queue",
         "_sock",
         "_start_writer",
         "_write_timeout",
         "_writing",
+        "closed",
         "dropped",
         "high_water",
         "on_drained",
@@ -81,9 +81,10 @@ class Outbox:
         self._write_timeout = write_timeout
         self._queue: deque[_Piece] | None = None
         self._writing = False
-        self._overflowed = False
         self._closing = False
         self._dead = False
+        self.closed = False
+        """Nothing more is taken: a close frame is queued, the limit was passed, or the socket is gone."""
         self._drained: trio.Event | None = None
         self.queued_bytes = 0
         """Bytes of offers that wait; what `send` waits for is not counted."""
@@ -97,11 +98,6 @@ class Outbox:
         """Called once, when an offer was dropped because the queue is full."""
 
     @property
-    def closed(self) -> bool:
-        """Nothing more is taken: a close frame is queued, the limit was passed, or the socket is gone."""
-        return self._overflowed or self._closing or self._dead
-
-    @property
     def dead(self) -> bool:
         """The socket is gone: no byte goes out any more."""
         return self._dead
@@ -109,7 +105,7 @@ class Outbox:
     def offer(self, data: bytes) -> bool:
         """Write or queue whole frames without waiting. True when the kernel took all of it at once."""
         if self._queue is None:
-            if self._overflowed or self._closing or self._dead:
+            if self.closed:
                 self.dropped += 1
                 return False
             try:
@@ -124,11 +120,11 @@ class Outbox:
                 return True
             self._enqueue(_Piece(memoryview(data)[sent:], counted=True, begun=sent > 0, written=None))
             return False
-        if self._overflowed or self._closing:
+        if self.closed:
             self.dropped += 1
         elif self.queued_bytes + len(data) > self._limit:
             self.dropped += 1
-            self._overflowed = True
+            self.closed = True
             if self.on_overflow is not None:
                 self.on_overflow()
         else:
@@ -177,7 +173,7 @@ class Outbox:
         """
         if self._closing or self._dead:
             return
-        self._closing = True
+        self._closing = self.closed = True
         if self._queue is not None and discard_queued:
             kept = deque(piece for piece in islice(self._queue, 1) if piece.begun)
             for piece in islice(self._queue, len(kept), None):
@@ -239,7 +235,7 @@ class Outbox:
 
     def retire(self) -> None:
         """Write nothing more, and let go of all callbacks, so that no reference cycle outlives the connection."""
-        self._dead = True
+        self._dead = self.closed = True
         self.on_drained = None
         self.on_overflow = None
         self._start_writer = _no_writer

@@ -24,11 +24,12 @@ class OutboxTransport(ABC):
     `_ended` (close code and reason) is set once, by whichever side ends first; from then on nothing is read.
     """
 
-    __slots__ = ("_ended", "_max_bytes", "_outbox", "_stream", "peer")
+    __slots__ = ("_ended", "_max_bytes", "_outbox", "_stream", "offer", "peer")
 
     def __init__(self, stream: PrefixedStream, peer: Peer, *, max_bytes: int) -> None:
         self._stream = stream
         self._outbox: Outbox = stream.outbox
+        self.offer: Callable[[bytes], bool] = self._outbox.offer
         self._max_bytes = max_bytes
         self._ended: tuple[int, str] | None = None
         self.peer = peer
@@ -56,9 +57,6 @@ class OutboxTransport(ABC):
 
     def frame(self, payload: bytes) -> bytes:
         return text_frame(payload)
-
-    def offer(self, frames: bytes) -> bool:
-        return self._outbox.offer(frames)
 
     async def send(self, frames: bytes) -> None:
         try:

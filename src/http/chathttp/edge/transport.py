@@ -73,7 +73,8 @@ class FrameTransport(Protocol):
         """UTF-8 bytes as one WebSocket text message, for `offer` and `send`. The same on every transport."""
         ...
 
-    def offer(self, frames: bytes) -> bool:
+    @property
+    def offer(self) -> Callable[[bytes], bool]:
         """Hand over ready frames; True when the socket took all of it at once, so that `on_drained` will not tell.
 
         Over the outbox's limit the connection is closed with 1013; then, and once closed, offers are dropped.

@@ -17,11 +17,12 @@ _signals = count(1)
 class MessageFormat:
     """Implements `FrameFormat`: equal for equal subscription id, destination, version and ack mode."""
 
-    __slots__ = ("_hash", "_key", "_template")
+    __slots__ = ("_hash", "_key", "_template", "acknowledged")
 
     def __init__(self, subscription_id: str, destination: str, version: Version, ack_mode: AckMode) -> None:
         self._key = (subscription_id, destination, version, ack_mode)
         self._hash = hash(self._key)
+        self.acknowledged = ack_mode is not AckMode.AUTO
         self._template = MessageTemplate(subscription_id, destination, version, ack_mode)
 
     def __eq__(self, other: object) -> bool:

@@ -40,6 +40,7 @@ class TopicSubscription:
         "topic",
         "unacked",
         "user_id",
+        "write",
     )
 
     def __init__(
@@ -55,6 +56,7 @@ class TopicSubscription:
     ) -> None:
         self._owner = owner
         self._transport = transport
+        self.write = transport.offer
         self.id = subscription_id
         self.conversation_id = conversation_id
         self.topic = topic
@@ -66,13 +68,15 @@ class TopicSubscription:
         self.counts_as_delivered = topic is Topic.MESSAGES and unacked is None
 
     def deliver(self, frames: bytes, events: Sequence[Encoded]) -> bool:
-        if events and self.unacked is not None:
-            self.expect_acks(events)
-        if self._transport.offer(frames):
+        self.expect_acks(events)
+        if self.write(frames):
             return True
-        if events and self.counts_as_delivered:
-            self._owner.delivered_late(self.conversation_id, highest_created(events))
+        self.queued(events)
         return False
+
+    def queued(self, events: Sequence[Encoded]) -> None:
+        if self.counts_as_delivered:
+            self._owner.delivered_late(self.conversation_id, highest_created(events))
 
     def expect_acks(self, events: Sequence[Encoded]) -> None:
         """Note the events as open until the client acknowledges them; too many open ones end the connection."""
