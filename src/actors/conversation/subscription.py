@@ -1,6 +1,6 @@
 """What a conversation delivers to, and what it delivers."""
 
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Hashable, Sequence
 from enum import Enum
 from typing import Protocol
 from uuid import UUID
@@ -49,13 +49,20 @@ class FrameFormat(Hashable, Protocol):
         ...
 
 
+class FrameWriter(Protocol):
+    def __call__(self, frames: bytes, /) -> bool:
+        """Hand ready frames to the socket without waiting. True when the kernel took all of it at once."""
+        ...
+
+
 class Subscription(Protocol):
     """One subscription of one connection. It outlives the conversation's actor; only the actor moves `rev`."""
 
     rev: int
     closed: bool
-    write: Callable[[bytes], bool]
-    """Hand ready frames to the socket without waiting. True when the kernel took all of it at once."""
+
+    @property
+    def write(self) -> FrameWriter: ...
 
     @property
     def user_id(self) -> UUID: ...

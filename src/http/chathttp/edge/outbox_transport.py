@@ -6,6 +6,7 @@ from typing import Final
 
 import trio
 
+from actors.conversation.subscription import FrameWriter
 from chathttp.edge.outbox import Outbox
 from chathttp.edge.prefixed import PrefixedStream
 from chathttp.edge.transport import ConnectionEnded, Peer
@@ -29,7 +30,7 @@ class OutboxTransport(ABC):
     def __init__(self, stream: PrefixedStream, peer: Peer, *, max_bytes: int) -> None:
         self._stream = stream
         self._outbox: Outbox = stream.outbox
-        self.offer: Callable[[bytes], bool] = self._outbox.offer
+        self.offer: FrameWriter = self._outbox.offer
         self._max_bytes = max_bytes
         self._ended: tuple[int, str] | None = None
         self.peer = peer

@@ -5,6 +5,8 @@ from typing import Protocol
 
 from attrs import frozen
 
+from actors.conversation.subscription import FrameWriter
+
 
 @frozen
 class Peer:
@@ -74,7 +76,7 @@ class FrameTransport(Protocol):
         ...
 
     @property
-    def offer(self) -> Callable[[bytes], bool]:
+    def offer(self) -> FrameWriter:
         """Hand over ready frames; True when the socket took all of it at once, so that `on_drained` will not tell.
 
         Over the outbox's limit the connection is closed with 1013; then, and once closed, offers are dropped.

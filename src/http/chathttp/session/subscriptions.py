@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from typing import Protocol
 from uuid import UUID
 
-from actors.conversation.subscription import Encoded, Topic, highest_created
+from actors.conversation.subscription import Encoded, FrameWriter, Topic, highest_created
 from chathttp.edge.transport import FrameTransport
 from chathttp.errors import CLOSE_OVERLOADED
 from chathttp.session.formats import MessageFormat
@@ -56,7 +56,7 @@ class TopicSubscription:
     ) -> None:
         self._owner = owner
         self._transport = transport
-        self.write = transport.offer
+        self.write: FrameWriter = transport.offer
         self.id = subscription_id
         self.conversation_id = conversation_id
         self.topic = topic
