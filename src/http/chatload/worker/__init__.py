@@ -1,0 +1,1 @@
+"""One process of the load tester: many connections, one thread, epoll."""
