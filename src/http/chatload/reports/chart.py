@@ -118,7 +118,7 @@ def histogram(
     return _svg(title, parts if bars else [*parts, frame.empty()], sheet)
 
 
-_TOP: Final = 52.0
+_TOP: Final = 58.0
 _LINE: Final = 18.0
 _RIGHT: Final = WIDTH - 16.0
 
@@ -157,18 +157,19 @@ def _legend(series: Sequence[Series]) -> tuple[list[str], float]:
         parts.append(f'<path class="line c{number % COLOURS}{dash}" d="M{left:.1f} {row - 4:.1f}h16"/>')
         parts.append(f'<text class="name" x="{left + 21:.1f}" y="{row:.1f}">{escaped(each.name)}</text>')
         left += width + 10
-    return parts, row + 26
+    return parts, row + 36
 
 
 def _svg(title: str, parts: Iterable[str], sheet: str | None) -> str:
     ground = [] if sheet is None else [f"<style>{sheet}</style>", '<rect class="ground" width="100%" height="100%"/>']
+    fit = f' textLength="{WIDTH - 24}" lengthAdjust="spacingAndGlyphs"' if len(title) * 9 > WIDTH - 24 else ""
     return "\n".join(
         [
             f'<svg class="chart" xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" '
             f'aria-label="{escaped(title)}">',
             f"<title>{escaped(title)}</title>",
             *ground,
-            f'<text class="title" x="12" y="22">{escaped(title)}</text>',
+            f'<text class="title" x="12" y="22"{fit}>{escaped(title)}</text>',
             *parts,
             "</svg>\n",
         ]
@@ -211,7 +212,7 @@ class _Frame:
         parts.append(
             f'<text class="label" x="{_RIGHT:.1f}" y="{HEIGHT - 6}" text-anchor="end">{escaped(self.x.label)}</text>'
         )
-        parts.append(f'<text class="label" x="{_RIGHT:.1f}" y="22" text-anchor="end">{escaped(self.y.label)}</text>')
+        parts.append(f'<text class="label" x="12" y="{self.top - 15:.1f}">{escaped(self.y.label)}</text>')
         return parts
 
     def shading(self, spans: Sequence[Span]) -> list[str]:

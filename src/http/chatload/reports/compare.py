@@ -106,10 +106,10 @@ def render_comparison(console: Console, result: Result, old: Result) -> None:
         box=box.SIMPLE_HEAD,
         pad_edge=False,
     )
-    table.add_column("")
+    table.add_column("", overflow="fold")
     for heading in ("then", "now", "now / then"):
-        table.add_column(heading, justify="right")
-    table.add_column("")
+        table.add_column(heading, justify="right", overflow="fold")
+    table.add_column("", overflow="fold")
     for row in compare(result, old):
         style = {Change.BETTER: "green", Change.WORSE: "red"}.get(row.change, "")
         table.add_row(

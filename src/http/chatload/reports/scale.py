@@ -30,7 +30,7 @@ class Scale:
     def place(self, value: float) -> float:
         within = min(max(value, self.low), self.high)
         if self.log:
-            share = math.log10(within / self.low) / math.log10(self.high / self.low)
+            share = (math.log10(within) - math.log10(self.low)) / (math.log10(self.high) - math.log10(self.low))
         else:
             share = (within - self.low) / (self.high - self.low)
         return self.start + share * (self.end - self.start)

@@ -70,7 +70,7 @@ def _thresholds(outcomes: Sequence[ThresholdOutcome]) -> Table:
 
 def _table(first: str, *numbers: str) -> Table:
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    table.add_column(first)
+    table.add_column(first, overflow="fold")
     for heading in numbers:
-        table.add_column(heading, justify="right")
+        table.add_column(heading, justify="right", overflow="fold")
     return table
