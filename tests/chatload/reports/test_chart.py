@@ -144,6 +144,15 @@ def test_hovering_tells_every_series_at_that_place() -> None:
     assert ["".join(band.itertext()) for band in bands] == ["seconds: 1\np50: 2\np99: 9", "seconds: 2\np99: 7"]
 
 
+@pytest.mark.parametrize(("log", "middle"), [(False, 50.5), (True, 10.0)])
+def test_hovering_changes_half_way_between_two_places(log: bool, middle: float) -> None:
+    points = [(1.0, 1.0), (middle, 1.0), (100.0, 1.0)]
+    root = drawn(line_chart([Series("a", points)], title="t", x=Axis("x", log), y=Y))
+    bands = [float(band.get("width", "")) for band in elements(root, "band")]
+    assert bands[1] == pytest.approx(bands[0] * 2, abs=0.2)
+    assert bands[2] == pytest.approx(bands[0], abs=0.2)
+
+
 def test_bars_are_as_high_as_their_counts() -> None:
     root = drawn(histogram([(1.0, 2.0, 50), (2.0, 4.0, 100)], title="t", x=Axis("ms", log=True), y=Axis("samples")))
     low, high = (float(bar.get("height", "")) for bar in elements(root, "bar"))

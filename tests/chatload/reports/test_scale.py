@@ -58,3 +58,9 @@ def test_logarithmic_scale_gives_each_decade_the_same_room() -> None:
 def test_what_is_not_above_zero_has_no_place_on_a_logarithmic_axis() -> None:
     assert [drawable(value, log=True) for value in (None, math.nan, math.inf, -1.0, 0.0, 0.1)] == [False] * 5 + [True]
     assert [drawable(value, log=False) for value in (None, math.nan, math.inf, -1.0, 0.0)] == [False] * 3 + [True] * 2
+
+
+def test_values_too_near_to_tell_apart_are_drawn_as_equal() -> None:
+    scale = tight_scale([1e16, 1e16 + 2], 0.0, 100.0)
+    assert [round(scale.place(value), 6) for value in (1e16, 1e16 + 2)] == [50.0, 50.0]
+    assert len(set(scale.ticks)) == len(scale.ticks) > 2
