@@ -1,12 +1,16 @@
-"""One merged append: the statement, and what is done when it fails."""
+"""One merged append: the statements, and what is done when they fail."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
+from uuid import UUID
 
 from attrs import frozen
+from psycopg.pq.abc import PGresult
 
-from actors.adapters.postgres.driver import Connection, Row, drop_if_lost, is_away, is_retryable, refusal, sqlstate
+from actors.adapters.postgres.binary import TEXT_ARRAY, UUID_ARRAY, array, bigint, timestamptz
+from actors.adapters.postgres.driver import is_away, is_retryable, refusal, sqlstate
+from actors.adapters.postgres.libpq import LibpqConnection, Query, ServerError
 from actors.adapters.postgres.ticket import Ticket
 from chatcore.errors import ChatError, ErrorCode, forbidden, invalid, not_found, unavailable
 from chatcore.model import Appended, NewMessage
@@ -15,15 +19,37 @@ _log = logging.getLogger(__name__)
 
 Outcome = Appended | ChatError
 
-_APPEND_MANY: Final = """
+_ONE: Final = """
+WITH raised AS (
+    UPDATE conversations c SET last_seq = c.last_seq + 1, rev = c.rev + 1,
+        active_at = greatest(clock_timestamp(), c.active_at), updated_at = greatest(clock_timestamp(), c.active_at)
+    WHERE c.id = $1 RETURNING c.last_seq, c.rev, c.active_at
+), marked AS (
+    UPDATE participants p SET last_read_seq = greatest(p.last_read_seq, raised.last_seq),
+        last_delivered_seq = greatest(p.last_delivered_seq, raised.last_seq)
+    FROM raised WHERE p.conversation_id = $1 AND p.user_id = $2 RETURNING p.user_id
+)
+INSERT INTO messages (conversation_id, seq, id, sender_id, created_rev, rev, created_at, client_message_id, body)
+SELECT $1, raised.last_seq, $3, marked.user_id, raised.rev, raised.rev, raised.active_at, $4, $5
+FROM raised LEFT JOIN marked ON true
+RETURNING seq, rev, created_at
+"""
+"""The message that nothing is wrong with. All else fails it as a whole: who is no member leaves `sender_id` null, and
+what is stored already breaks a unique index; no such conversation gives no row.
+"""
+_MANY: Final = """
 SELECT ord, outcome, id, seq, rev, created_at
 FROM append_batch($1::uuid[], $2::uuid[], $3::text[], $4::uuid[], $5::text[], $6::uuid[])
 """
-_APPEND_FEW: Final = _APPEND_MANY.replace("append_batch", "append_each")
+STATEMENTS: Final[Mapping[bytes, str]] = {
+    b"one": _ONE,
+    b"few": _MANY.replace("append_batch", "append_each"),
+    b"many": _MANY,
+}
 _FEW: Final = 3
-"""The two forms of the append cost the same at four to five messages; one alone takes half of the time."""
+"""The two forms for several messages cost the same at four to five."""
 
-_LOCK: Final = "SELECT FROM conversations WHERE id = ANY ($1::uuid[]) ORDER BY id FOR NO KEY UPDATE"
+_LOCK: Final = "SELECT FROM conversations WHERE id IN ({}) ORDER BY id FOR NO KEY UPDATE"
 
 _ATTEMPTS: Final = 5
 _FAULTS_OF_AN_ITEM: Final = ("22", "23")
@@ -40,6 +66,7 @@ class Entry:
 class Batch:
     """Appends the messages of several callers in one statement, all of them in order.
 
+    A message alone goes by the statement that serves only a sound one, and again by the careful one when that fails.
     An item that fails the statement is refused alone. After a lost connection the batch is sent again: the database
     looks the ids up under the row locks, so whether the first one was committed, or not, or is only then about to be,
     each message is there once.
@@ -48,103 +75,154 @@ class Batch:
     def __init__(self, entries: Sequence[Entry]) -> None:
         self._entries = entries
         self._items = [message for entry in entries for message in entry.messages]
-        self._deadline = max(entry.ticket.deadline for entry in entries)
-        self._lost: Exception | None = None
+        self._careful = len(self._items) > 1 or self._items[0].reply_to is not None
+        self.deadline = max(entry.ticket.deadline for entry in entries)
 
-    async def perform(self, connection: Connection) -> None:
-        self._lost = None
-        for attempt in range(1, _ATTEMPTS + 1):
-            try:
-                self._settle(await self._append(connection))
-            # Not handled here but carried to the callers, on the other side.
-            except Exception as error:
-                if drop_if_lost(error, connection):
-                    self._lost = error
-                elif is_retryable(error) and attempt < _ATTEMPTS:
-                    continue
-                elif is_away(error):
-                    self._fail(error)
-                else:
-                    _log.exception("an append of %d messages failed", len(self._items))
-                    self._fail(error, ErrorCode.INTERNAL_ERROR)
-            return
+    def query(self) -> Query:
+        """What to send first."""
+        return _careful(self._items) if self._careful else _alone(self._items[0])
 
-    def keep(self, now: float, _down: bool, /) -> bool:
-        if self._lost is None:
+    def settle(self, result: PGresult) -> bool:
+        """Answer the callers from what came back; False if that tells them nothing, for `recover`."""
+        if self._careful:
+            self._answer(_outcomes(result, len(self._items)))
+        elif result.ntuples == 0:
             return False
-        if now < self._deadline:
-            return True
-        self._fail(self._lost)
-        return False
+        else:
+            self._answer([_appended(result, self._items[0].id)])
+        return True
 
-    async def _append(self, connection: Connection) -> list[Outcome]:
+    def again(self) -> None:
+        """After a lost connection: it may have been stored."""
+        self._careful = True
+
+    async def recover(self, connection: LibpqConnection, failure: ServerError | None) -> None:
+        """Do what the query did not, after its `failure`, and answer the callers. Raises `LostError`."""
         try:
-            return await _call(connection, self._items)
-        except Exception as error:
-            if drop_if_lost(error, connection) or not _is_an_items_fault(error):
-                raise
-        # One transaction, with the locks from before the first savepoint, which keep what is rolled back to it from
-        # releasing them: nobody comes between the revs of one caller's messages.
-        async with connection.transaction():
-            await connection.execute(_LOCK, [item.conversation_id for item in self._items])
-            return await self._bisect(connection, self._items)
+            self._answer(await self._carefully(connection, failure))
+        except ServerError as error:
+            if is_away(error):
+                self.fail(error)
+            else:
+                _log.exception("an append of %d messages failed", len(self._items))
+                self.fail(error, ErrorCode.INTERNAL_ERROR)
 
-    async def _bisect(self, connection: Connection, items: Sequence[NewMessage]) -> list[Outcome]:
-        try:
-            async with connection.transaction():
-                return await _call(connection, items)
-        except Exception as error:
-            if drop_if_lost(error, connection) or not _is_an_items_fault(error):
-                raise
-            if len(items) == 1:
-                return [_refused(items[0], error)]
-        middle = len(items) // 2
-        left = await self._bisect(connection, items[:middle])
-        return left + await self._bisect(connection, items[middle:])
-
-    def _settle(self, outcomes: list[Outcome]) -> None:
-        start = 0
-        for entry in self._entries:
-            end = start + len(entry.messages)
-            entry.ticket.succeed(outcomes[start:end])
-            start = end
-
-    def _fail(self, error: Exception, code: ErrorCode = ErrorCode.UNAVAILABLE) -> None:
+    def fail(self, error: Exception, code: ErrorCode = ErrorCode.UNAVAILABLE) -> None:
         for entry in self._entries:
             if code is ErrorCode.UNAVAILABLE:
                 entry.ticket.fail(refusal(error))
             else:
                 entry.ticket.fail(ChatError(code, "The message could not be stored"))
 
+    async def _carefully(self, connection: LibpqConnection, failure: ServerError | None) -> list[Outcome]:
+        for attempt in range(2, _ATTEMPTS + 1):
+            try:
+                if failure is not None and self._careful and _is_an_items_fault(failure):
+                    return await self._one_by_one(connection)
+                if failure is None or is_retryable(failure) or _is_an_items_fault(failure):
+                    self._careful = True
+                    return _outcomes(await connection.run(_careful(self._items)), len(self._items))
+                raise failure
+            except ServerError as error:
+                if attempt == _ATTEMPTS or not (is_retryable(error) or _is_an_items_fault(error)):
+                    raise
+                failure = error
+        raise AssertionError("the last attempt returns or raises")
 
-async def _call(connection: Connection, items: Sequence[NewMessage]) -> list[Outcome]:
-    rows = await connection.fetch(
-        _APPEND_FEW if len(items) <= _FEW else _APPEND_MANY,
-        [item.conversation_id for item in items],
-        [item.sender_id for item in items],
-        [item.client_message_id for item in items],
-        [item.id for item in items],
-        [item.text for item in items],
-        [item.reply_to for item in items],
+    async def _one_by_one(self, connection: LibpqConnection) -> list[Outcome]:
+        # One transaction, with the locks from before the first savepoint, which keep what is rolled back to it from
+        # releasing them: nobody comes between the revs of one caller's messages.
+        ids = ", ".join(f"'{item.conversation_id}'" for item in self._items)
+        await connection.execute(b"BEGIN")
+        try:
+            await connection.execute(_LOCK.format(ids).encode())
+            outcomes = await self._bisect(connection, self._items)
+        except ServerError:
+            await connection.execute(b"ROLLBACK")
+            raise
+        await connection.execute(b"COMMIT")
+        return outcomes
+
+    async def _bisect(self, connection: LibpqConnection, items: Sequence[NewMessage]) -> list[Outcome]:
+        await connection.execute(b"SAVEPOINT item")
+        try:
+            outcomes = _outcomes(await connection.run(_careful(items)), len(items))
+        except ServerError as error:
+            await connection.execute(b"ROLLBACK TO SAVEPOINT item; RELEASE SAVEPOINT item")
+            if not _is_an_items_fault(error):
+                raise
+            if len(items) == 1:
+                return [_refused(items[0], error)]
+        else:
+            await connection.execute(b"RELEASE SAVEPOINT item")
+            return outcomes
+        middle = len(items) // 2
+        left = await self._bisect(connection, items[:middle])
+        return left + await self._bisect(connection, items[middle:])
+
+    def _answer(self, outcomes: list[Outcome]) -> None:
+        start = 0
+        for entry in self._entries:
+            end = start + len(entry.messages)
+            entry.ticket.succeed(outcomes[start:end])
+            start = end
+
+
+def _text(value: str | None) -> bytes | None:
+    return None if value is None else value.encode()
+
+
+def _uuid(value: UUID | None) -> bytes | None:
+    return None if value is None else value.bytes
+
+
+def _alone(item: NewMessage) -> Query:
+    values = (item.conversation_id.bytes, item.sender_id.bytes, item.id.bytes)
+    return Query(b"one", (*values, _text(item.client_message_id), item.text.encode()))
+
+
+def _careful(items: Sequence[NewMessage]) -> Query:
+    return Query(
+        b"few" if len(items) <= _FEW else b"many",
+        (
+            array(UUID_ARRAY, [item.conversation_id.bytes for item in items]),
+            array(UUID_ARRAY, [item.sender_id.bytes for item in items]),
+            array(TEXT_ARRAY, [_text(item.client_message_id) for item in items]),
+            array(UUID_ARRAY, [item.id.bytes for item in items]),
+            array(TEXT_ARRAY, [item.text.encode() for item in items]),
+            array(UUID_ARRAY, [_uuid(item.reply_to) for item in items]),
+        ),
     )
-    outcomes: list[Outcome | None] = [None] * len(items)
-    for row in rows:
-        outcomes[row["ord"] - 1] = _outcome(row)
+
+
+def _appended(result: PGresult, message_id: UUID) -> Appended:
+    seq, rev, created_at = (result.get_value(0, column) or b"" for column in range(3))
+    return Appended(message_id, bigint(seq), bigint(rev), timestamptz(created_at), was_new=True)
+
+
+def _outcomes(result: PGresult, count: int) -> list[Outcome]:
+    outcomes: list[Outcome | None] = [None] * count
+    for row in range(result.ntuples):
+        order, verdict, *values = (result.get_value(row, column) or b"" for column in range(6))
+        outcomes[bigint(order) - 1] = _outcome(verdict, values)
     return [outcome or unavailable() for outcome in outcomes]
 
 
-def _outcome(row: Row) -> Outcome:
-    match row["outcome"]:
-        case "new" | "repeated" as verdict:
-            return Appended(row["id"], row["seq"], row["rev"], row["created_at"], verdict == "new")
-        case "no conversation":
+def _outcome(verdict: bytes, values: Sequence[bytes]) -> Outcome:
+    match verdict:
+        case b"new" | b"repeated":
+            message_id, seq, rev, created_at = values
+            return Appended(
+                UUID(bytes=message_id), bigint(seq), bigint(rev), timestamptz(created_at), verdict == b"new"
+            )
+        case b"no conversation":
             return not_found("The conversation")
-        case "no member":
+        case b"no member":
             return forbidden()
-        case "no reply target":
+        case b"no reply target":
             return invalid("replyTo", "is no message of this conversation")
         case other:
-            raise ValueError(f"append_batch answered {other}")
+            raise ValueError(f"append_batch answered {other!r}")
 
 
 def _is_an_items_fault(error: Exception) -> bool:

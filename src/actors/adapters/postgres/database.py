@@ -1,4 +1,6 @@
-"""The database as trio tasks see it: asyncpg, whole inside one trio-asyncio loop, behind bounded queues."""
+"""The database as trio tasks see it: appends by libpq in a task of their own, all else by asyncpg, whole inside one
+trio-asyncio loop, behind bounded queues.
+"""
 
 import asyncio
 import logging
@@ -72,9 +74,11 @@ class Database:
 
         What is under way at a cancellation is given two seconds.
         """
-        async with open_loop() as loop:
-            loop.set_exception_handler(_report)
-            await loop.run_aio_coroutine(self._serve(task_status.started))
+        async with trio.open_nursery() as nursery:
+            await nursery.start(self.writer.run)
+            async with open_loop() as loop:
+                loop.set_exception_handler(_report)
+                await loop.run_aio_coroutine(self._serve(task_status.started))
 
     async def fetch(self, sql: str, *args: object) -> list[Row]:
         """All rows. For statements that may run twice: when the connection is lost, it is tried once more.
@@ -122,7 +126,7 @@ class Database:
     @property
     def state(self) -> LaneState:
         """Of queries and appends, the worse."""
-        states = (self._calls.lane.state, self.writer.lane.state)
+        states = (self._calls.lane.state, self.writer.state)
         return max(states, key=lambda state: (_BADNESS[state.status], state.since))
 
     @property
@@ -133,7 +137,6 @@ class Database:
     async def _serve(self, started: Callable[[], None]) -> None:
         async with asyncio.TaskGroup() as group:
             self._calls.lane.start(group)
-            self.writer.lane.start(group)
             started()
 
 

@@ -1,17 +1,25 @@
 """Group commit: all appends that wait while one is under way go into the next statement together."""
 
+import logging
+import math
 from collections import deque
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Final
 
+import psycopg
 import trio
+from trio import TASK_STATUS_IGNORED, TaskStatus
 
-from actors.adapters.postgres.batch import Batch, Entry, Outcome
-from actors.adapters.postgres.lane import Lane, LaneSettings
+from actors.adapters.postgres.batch import STATEMENTS, Batch, Entry, Outcome
+from actors.adapters.postgres.lane import LaneSettings, LaneState, LaneStatus
+from actors.adapters.postgres.libpq import LibpqConnection, LostError, ServerError, connect
 from actors.adapters.postgres.ticket import Ticket
 from actors.adapters.rules import check_body
 from chatcore.errors import ChatError, overloaded, unavailable
 from chatcore.model import NewMessage
+
+_log = logging.getLogger(__name__)
 
 WRITER_SETTINGS: Final[Mapping[str, str]] = {
     "plan_cache_mode": "force_generic_plan",
@@ -23,21 +31,38 @@ WRITER_SETTINGS: Final[Mapping[str, str]] = {
 """The append's plan is made once a connection, perhaps over empty tables: it must suit full ones all the same."""
 
 
+_STOPPED: Final = "stopped"
+
+
 class AppendWriter:
-    """Collects appends on the trio side, and gives them as batches to the one link that writes.
+    """Collects appends, and gives them as batches to the one connection that writes.
 
     A batch holds whole calls, in the order of arrival, of together at most `batch_limit` messages and `batch_bytes`
     of text; a call that is larger goes alone. At most `queue_limit` messages wait: what comes then is refused as
-    `OVERLOADED` and counted.
+    `OVERLOADED` and counted. While no connection can be had all is refused as `UNAVAILABLE` at once.
+
+    One batch is under way at a time. On a quiet system the caller's own task writes it to the socket; when the last
+    batch held several calls, it first lets all that are ready to run have their say.
     """
 
     def __init__(self, settings: LaneSettings, *, batch_limit: int, batch_bytes: int, queue_limit: int) -> None:
-        self.lane = Lane("appends", 1, settings, self)
+        self._settings = settings
         self._patience = settings.policy.guard
         self._batch_limit = batch_limit
         self._batch_bytes = batch_bytes
         self._queue_limit = queue_limit
         self._waiting: deque[tuple[Entry, int]] = deque()
+        self._connection: LibpqConnection | None = None
+        """Where a batch may be sent when none is under way."""
+        self._flight: Batch | None = None
+        self._busy = False
+        """Whether the last batch held several calls."""
+        self._nap = trio.CancelScope()
+        """Around the wait for the server."""
+        self._limit = math.inf
+        """When the batch under way has taken too long."""
+        self._stopping = False
+        self.state = LaneState(LaneStatus.DOWN, 0.0, "not started")
         self.waiting = 0
         """Messages that wait."""
         self.overloads = 0
@@ -45,16 +70,42 @@ class AppendWriter:
 
     async def append(self, messages: Sequence[NewMessage]) -> list[Outcome]:
         """One outcome for each message, in order. Raises `UNAVAILABLE` (the outcome is unknown), `OVERLOADED`."""
-        outcomes: list[Outcome | None] = [_screen(message) for message in messages]
-        sound = [message for message, refusal in zip(messages, outcomes, strict=True) if refusal is None]
-        if not sound:
-            await trio.lowlevel.checkpoint()
-            return [outcome for outcome in outcomes if outcome is not None]
+        refusals = [_screen(message) for message in messages]
+        if not any(refusals):
+            return await self._enqueue(messages)
+        sound = [message for message, refusal in zip(messages, refusals, strict=True) if refusal is None]
         answers = iter(await self._enqueue(sound))
-        return [next(answers) if refusal is None else refusal for refusal in outcomes]
+        return [next(answers) if refusal is None else refusal for refusal in refusals]
+
+    async def run(self, *, task_status: TaskStatus[None] = TASK_STATUS_IGNORED) -> None:
+        """Connect and serve until cancelled; started at once, whether or not the database is there.
+
+        What is under way at a cancellation is given as long as the policy grants.
+        """
+        self._stopping = False
+        self._become(LaneStatus.STARTING, None)
+        ended = trio.Event()
+        life = trio.CancelScope(shield=True)
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._live, life, ended)
+            task_status.started()
+            try:
+                await trio.sleep_forever()
+            finally:
+                self._stopping = True
+                self._become(LaneStatus.DOWN, _STOPPED)
+                with trio.move_on_after(self._settings.policy.grace, shield=True):
+                    if self._flight is None:
+                        life.cancel()
+                    await ended.wait()
+                life.cancel()
 
     async def _enqueue(self, messages: Sequence[NewMessage]) -> list[Outcome]:
-        self.lane.admit()
+        if not messages:
+            await trio.lowlevel.checkpoint()
+            return []
+        if self.state.status is LaneStatus.DOWN:
+            raise unavailable("The database is away")
         if self.waiting + len(messages) > self._queue_limit:
             self.overloads += 1
             raise overloaded()
@@ -62,10 +113,106 @@ class AppendWriter:
         size = sum(len(message.text) for message in messages)
         self._waiting.append((Entry(messages, ticket), size))
         self.waiting += len(messages)
-        self.lane.wake()
+        if self._flight is None and self._connection is not None:
+            if self._busy:
+                await trio.lowlevel.cancel_shielded_checkpoint()
+            self._launch()
         return await ticket.wait()
 
-    def take(self) -> Batch | None:
+    async def _live(self, life: trio.CancelScope, ended: trio.Event) -> None:
+        with life:
+            try:
+                while not self._stopping or self._flight is not None:
+                    connection = await self._connected()
+                    try:
+                        await self._serve(connection)
+                    except LostError as error:
+                        self._keep_or_fail(error)
+                    finally:
+                        self._connection = None
+                        connection.close()
+            finally:
+                if self._flight is not None:
+                    self._flight.fail(LostError(_STOPPED))
+                    self._flight = None
+                ended.set()
+
+    async def _connected(self) -> LibpqConnection:
+        """Try until it succeeds."""
+        policy = self._settings.policy
+        wait = policy.backoff_initial
+        while True:
+            try:
+                connection = await connect(self._settings.options, STATEMENTS)
+            except (OSError, ServerError, psycopg.OperationalError) as error:
+                self._become(LaneStatus.DOWN, f"{type(error).__name__}: {error}")
+                self._keep_or_fail(error)
+            else:
+                self._become(LaneStatus.UP, None)
+                return connection
+            await trio.sleep(wait * (1 - self._settings.rng.random() / 2))
+            wait = min(wait * 2, policy.backoff_max)
+
+    def _keep_or_fail(self, error: Exception) -> None:
+        """Keep the batch that was under way for the next connection, for as long as somebody waits for it."""
+        if self._flight is None:
+            return
+        if trio.current_time() < self._flight.deadline:
+            self._flight.again()
+        else:
+            self._flight.fail(error)
+            self._flight = None
+
+    async def _serve(self, connection: LibpqConnection) -> None:
+        """Until a stop. Raises `LostError`."""
+        self._limit = math.inf
+        if self._flight is not None:
+            self._send(connection, self._flight)
+        self._connection = connection
+        while True:
+            if self._flight is None:
+                if self._stopping:
+                    return
+                self._launch()
+            with trio.CancelScope(deadline=self._limit) as self._nap:
+                await connection.arrival()
+            if trio.current_time() >= self._limit:
+                raise LostError(f"the append took longer than {self._patience} s")
+            if not self._nap.cancelled_caught:
+                await self._advance(connection)
+
+    async def _advance(self, connection: LibpqConnection) -> None:
+        failure = None
+        try:
+            result = connection.poll()
+        except ServerError as error:
+            result, failure = None, error
+        flight = self._flight
+        if flight is None or (result is None and failure is None):
+            return
+        if result is None or not flight.settle(result):
+            with trio.move_on_at(self._limit) as guard:
+                await flight.recover(connection, failure)
+            if guard.cancelled_caught:
+                raise LostError(f"the append took longer than {self._patience} s")
+        self._flight = None
+        self._limit = math.inf
+
+    def _send(self, connection: LibpqConnection, batch: Batch) -> None:
+        self._limit = self._nap.deadline = trio.current_time() + self._patience
+        connection.send(batch.query())
+        if connection.unsent:
+            self._nap.cancel()
+
+    def _launch(self) -> None:
+        """Send what waits, if nothing is under way."""
+        if self._flight is None and self._connection is not None and self._waiting:
+            self._flight = self._take()
+            # The task that waits for the server finds the connection closed, and takes care of the batch.
+            with suppress(LostError):
+                self._send(self._connection, self._flight)
+
+    def _take(self) -> Batch:
         entries: list[Entry] = []
         count = size = 0
         while self._waiting:
@@ -78,13 +225,24 @@ class AppendWriter:
             count += entry_count
             size += entry_size
         self.waiting -= count
-        return Batch(entries) if entries else None
+        self._busy = len(entries) > 1
+        return Batch(entries)
 
-    def refuse_all(self) -> None:
+    def _refuse_waiting(self) -> None:
         while self._waiting:
             entry, _ = self._waiting.popleft()
             entry.ticket.fail(unavailable("The database is away"))
         self.waiting = 0
+
+    def _become(self, status: LaneStatus, reason: str | None) -> None:
+        if status is self.state.status or (self._stopping and reason != _STOPPED):
+            return
+        self.state = LaneState(status, trio.current_time(), reason)
+        if status is LaneStatus.UP:
+            _log.info("the database connection for appends is up")
+        elif status is LaneStatus.DOWN:
+            _log.warning("the database connection for appends is down: %s", reason)
+            self._refuse_waiting()
 
 
 def _screen(message: NewMessage) -> ChatError | None:

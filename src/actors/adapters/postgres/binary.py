@@ -1,0 +1,38 @@
+"""PostgreSQL's binary form of the few types that an append takes and gives (`src/backend/utils/adt`, `*_send`)."""
+
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime, timedelta
+from struct import Struct
+from typing import Final
+
+UUID_ARRAY: Final = 2950
+TEXT_ARRAY: Final = 25
+"""The types of an array's elements, by object id."""
+
+_EPOCH: Final = datetime(2000, 1, 1, tzinfo=UTC)
+_HEADER: Final = Struct("!iiIii")
+_LENGTH: Final = Struct("!i")
+_NULL: Final = _LENGTH.pack(-1)
+
+
+def array(element: int, values: Sequence[bytes | None]) -> bytes:
+    """A one-dimensional array."""
+    return b"".join((_HEADER.pack(1, 1, element, len(values), 1), *_elements(values)))
+
+
+def _elements(values: Iterable[bytes | None]) -> Iterable[bytes]:
+    for value in values:
+        if value is None:
+            yield _NULL
+        else:
+            yield _LENGTH.pack(len(value))
+            yield value
+
+
+def bigint(value: bytes) -> int:
+    return int.from_bytes(value, "big", signed=True)
+
+
+def timestamptz(value: bytes) -> datetime:
+    """In UTC."""
+    return _EPOCH + timedelta(microseconds=bigint(value))
