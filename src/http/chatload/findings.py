@@ -40,6 +40,8 @@ def make_result(outcome: Outcome, job: Job, plan: Plan, endpoint: Endpoint, star
     if truncated:
         notes.append(f"{truncated} messages were cut from replays, as the server said (history-truncated)")
     errors = dict(gathering.errors)
+    if not gathering.held["sent"]:
+        errors["NOTHING_SENT"] = 1
     _judge_memory(outcome, job, errors, notes)
     hardware = this_machine(endpoint, job.probe.source)
     if hardware.same_host:

@@ -11,6 +11,8 @@ class Calendar:
         self._interval = interval
         self._parts = [(Part.CONNECT, start, FOREVER)]
         self.number = 1
+        self.next = start + interval
+        """When the present interval ends."""
 
     def begin(self, go: Go) -> None:
         """The connecting ends when the traffic starts."""
@@ -19,16 +21,11 @@ class Calendar:
         if go.measured > go.start:
             self._parts.append((Part.WARM_UP, go.start, go.measured))
         self._parts += [(Part.HOLD, go.measured, go.end), (Part.DRAIN, go.end, FOREVER)]
+        self.next = self._interval_end()
 
     @property
     def part(self) -> Part:
         return self._parts[0][0]
-
-    @property
-    def next(self) -> int:
-        """When the present interval ends."""
-        _, since, until = self._parts[0]
-        return min(since + self.number * self._interval, until)
 
     def advance(self) -> None:
         """To the interval after the present one."""
@@ -37,3 +34,8 @@ class Calendar:
         else:
             self._parts.pop(0)
             self.number = 1
+        self.next = self._interval_end()
+
+    def _interval_end(self) -> int:
+        _, since, until = self._parts[0]
+        return min(since + self.number * self._interval, until)

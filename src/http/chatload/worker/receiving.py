@@ -27,6 +27,10 @@ from chatload.worker.tally import Tally
 class Listener(Protocol):
     """Whom the receiver tells what is no delivery."""
 
+    def foreign(self, fd: int) -> None:
+        """There is something to read that belongs to no connection."""
+        ...
+
     def subscribed(self, connection: Connection) -> None: ...
     def resumed(self, connection: Connection, at: int) -> None: ...
     def receipted(self, connection: Connection, receipt: Receipted, now: int) -> None: ...
@@ -54,6 +58,7 @@ class Receiver:
         for fd, mask in events:
             connection = connections.get(fd)
             if connection is None:
+                self._listener.foreign(fd)
                 continue
             if not connection.fast or mask != readable:
                 connection.ready_for(mask)

@@ -18,6 +18,10 @@ class Traffic:
     def __init__(self, setup: Setup, connections: Iterable[Connection], tally: Tally) -> None:
         self.highest: dict[int, int] = {}
         """For each room the highest number that a publisher was told."""
+        self.next = FOREVER
+        """When `run` is to be called; `FOREVER` when the clock asks for nothing more."""
+        self.follows = False
+        """A closed loop waits for deliveries: `run` is to be called after each batch of reads too."""
         self._setup = setup
         self._tally = tally
         self._end = 0
@@ -34,6 +38,7 @@ class Traffic:
         self._clocks: list[tuple[OpenLoop, Callable[[int, int], None]]] = []
 
     def begin(self, start: int, end: int) -> None:
+        """The clocks run from `start`, which is now."""
         self._end = end
         if self._setup.send_period:
             phases = [publisher.connection.plan.phase or 0.0 for publisher in self._by_phase]
@@ -52,11 +57,7 @@ class Traffic:
                     lambda source, _: self._type(self._typists[source], starts=False),
                 )
             )
-
-    @property
-    def next(self) -> int:
-        """When the next send is due; `FOREVER` when none is."""
-        return min((clock.due for clock, _ in self._clocks), default=FOREVER)
+        self.next = start
 
     @property
     def outstanding(self) -> int:
@@ -73,6 +74,8 @@ class Traffic:
                 send(*event)
         if self._in_flight:
             self._follow(now)
+            self.follows = bool(self._in_flight)
+        self.next = min((clock.due for clock, _ in self._clocks), default=FOREVER)
 
     def connection_ready(self, connection: Connection) -> None:
         publisher = self._publishers.get(connection.plan.index)
@@ -98,6 +101,7 @@ class Traffic:
         self.highest[room] = max(seq, self.highest.get(room, 0))
         if not self._setup.send_period:
             self._in_flight.append((publisher, seq))
+            self.follows = True
 
     def _follow(self, now: int) -> None:
         waiting: list[tuple[Publisher, int]] = []

@@ -16,7 +16,7 @@ from chatload.worker.receiving import Receiver
 from chatload.worker.room import Room
 from chatload.worker.server_frames import Receipted, Refused
 from chatload.worker.tally import Tally
-from chatload.worker.timers import Timers, wait_readable
+from chatload.worker.timers import Timers, ready_events
 from chatload.worker.traffic import Traffic
 
 BATCH: Final = 128
@@ -58,24 +58,25 @@ class Worker:
                 connection.room.listeners += 1
         gc.freeze()
         gc.set_threshold(_GC_THRESHOLD)
-        epoll, lives, timers, traffic = self._lives.epoll, self._lives, self._timers, self._traffic
-        command_fd = self._channel.fileno()
-        epoll.register(command_fd, select.EPOLLIN)
-        lives.begin()
+        epoll, timers, traffic, calendar = self._lives.epoll, self._timers, self._traffic, self._calendar
+        epoll.register(self._channel.fileno(), select.EPOLLIN)
+        self._lives.begin()
         while self._running:
             now = time.monotonic_ns()
-            if now >= self._calendar.next:
+            if now >= calendar.next:
                 self._report()
-                self._calendar.advance()
-            traffic.run(now)
-            timers.run(now)
-            events = epoll.poll(0, BATCH)
-            if not events:
-                wait_readable(epoll, min(timers.next, traffic.next, self._calendar.next))
-                continue
-            if any(fd == command_fd for fd, _ in events):
-                self._command(self._channel.receive())
+                calendar.advance()
+            if now >= traffic.next or traffic.follows:
+                traffic.run(now)
+            if now >= timers.next:
+                timers.run(now)
+            events = ready_events(epoll, BATCH, min(timers.next, calendar.next, traffic.next) - now)
             self._receiver.handle(events)
+
+    def foreign(self, fd: int) -> None:
+        # A descriptor that was closed within the same batch of events is nobody's either.
+        if fd == self._channel.fileno():
+            self._command(self._channel.receive())
 
     def subscribed(self, connection: Connection) -> None:
         self._lives.subscribed(connection)
@@ -108,7 +109,7 @@ class Worker:
         self._go = go
         self._calendar.begin(go)
         self._tally.measured_from = go.measured
-        self._traffic.begin(go.start, go.end)
+        self._timers.at(go.start, lambda: self._traffic.begin(go.start, go.end))
         for room in self._rooms.values():
             room.typing_starts(go.start)
         for drop, back in go.storms:
