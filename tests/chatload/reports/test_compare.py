@@ -105,7 +105,6 @@ def test_two_runs_of_the_same_thing_have_nothing_against_them() -> None:
         (sample_result(hardware=attrs.evolve(HARDWARE, system="Darwin")), "the system differs: Linux 6.1 then"),
         (sample_result(hardware=attrs.evolve(HARDWARE, python="CPython 3.14")), "the Python differs: CPython 3.11.2"),
         (sample_result(hardware=attrs.evolve(HARDWARE, same_host=False)), "then, another host now"),
-        (attrs.evolve(sample_result(), meter_processes=4), "meter processes differ: 1 then, 4 now"),
         (sample_result(meter_saturated=True), "the meter was at its limit now"),
         (sample_result(faults=Faults(lost=1)), "the run had faults now"),
     ],

@@ -3,6 +3,7 @@ import re
 import attrs
 import pytest
 
+from chatload.reports.chart import WIDTH
 from chatload.reports.drawings import latency_histograms, over_time, percentile_curve, percentile_name
 from chatload.result import Latency
 from tests.chatload.reports.sample import interval, latency, sample_result
@@ -58,7 +59,7 @@ def test_histogram_holds_every_sample_in_at_most_sixty_bars() -> None:
 @pytest.mark.parametrize("values", [(5.0,), (5.0, 5.001), (0.0, 3.0), (1e-3, 1e6)], ids=str)
 def test_histogram_of_few_samples_is_drawn(values: tuple[float, ...]) -> None:
     (svg,) = latency_histograms(sample_result(latencies={"delivery": few(*values)}))
-    assert len(bands(svg)) == len({round(value, 1) for value in values if value > 0})
+    assert len(bands(svg)) == len({round(value, 1) for value in values})
 
 
 def test_each_measured_kind_has_its_histogram() -> None:
@@ -85,6 +86,14 @@ def test_stretches_that_are_not_measured_are_shaded() -> None:
     intervals = [interval(float(at), measured=each) for at, each in enumerate(measured)]
     for svg in over_time(attrs.evolve(sample_result(), intervals=intervals)):
         assert svg.count('class="shade"') == 2
+
+
+def test_shade_reaches_from_the_intervals_beginning_to_its_end() -> None:
+    intervals = [interval(1.0), interval(2.0, measured=False), interval(3.0, measured=False), interval(5.0)]
+    (svg,) = (svg for svg in over_time(attrs.evolve(sample_result(), intervals=intervals)) if "<title>Sent" in svg)
+    ((left, width),) = re.findall(r'class="shade" x="([0-9.]+)" y="[0-9.]+" width="([0-9.]+)"', svg)
+    (axis,) = set(re.findall(r'class="grid" d="M([0-9.]+) ', svg))
+    assert (left, float(width)) == (axis, pytest.approx((WIDTH - 16 - float(axis)) / 2, abs=0.1))
 
 
 def test_run_without_intervals_and_server_figures_is_drawn() -> None:

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from chatload.reports.figures import (
     Unit,
     cpu_per_delivery,
-    interval_seconds,
+    interval_lengths,
     measured_latencies,
     meter_near_its_limit,
     shown,
@@ -74,10 +74,15 @@ def test_latencies_come_in_a_fixed_order_and_only_when_measured() -> None:
     assert list(measured_latencies(sample_result(latencies=latencies))) == ["delivery", "receipt", "other"]
 
 
-def test_length_of_an_interval_is_the_usual_distance() -> None:
-    assert interval_seconds([]) == 1.0
-    assert interval_seconds([interval(3.0)]) == 1.0
-    assert interval_seconds([interval(at) for at in (5.0, 10.0, 15.0, 16.2)]) == 5.0
+def test_interval_is_as_long_as_the_distance_to_the_one_before() -> None:
+    assert interval_lengths([]) == []
+    assert interval_lengths([interval(3.0)]) == [1.0]
+    lengths = interval_lengths([interval(at) for at in (5.0, 10.0, 15.0, 16.0)])
+    assert lengths == [5.0, 5.0, 5.0, 1.0]
+
+
+def test_time_between_two_intervals_belongs_to_none() -> None:
+    assert interval_lengths([interval(at) for at in (1.0, 2.0, 9.0, 10.0)]) == [1.0] * 4
 
 
 def test_meter_is_near_its_limit_by_the_cores_its_processes_can_use() -> None:

@@ -115,7 +115,7 @@ def test_run_that_failed_says_why() -> None:
 def test_figures_of_the_run_are_in_the_text() -> None:
     text = text_of(sample_result(latencies={"completion": KNOWN}, notes=("two were slow",)))
     for part in (
-        "Load test: fanout http://127.0.0.1:8080, started 2026-03-01T12:00:00Z, 60 s measured",
+        "Load test: fanout http://127.0.0.1:8080, started 2026-03-01T12:00:00Z, took 60 s",
         "completion 1.00 ms 2.00 ms 3.00 ms 4.00 ms 5.00 ms 10 intended send until the last subscriber has it",
         "deliveries 98,500/s",
         "sends, in all 5,910",

@@ -83,6 +83,17 @@ def test_bar_counts_from_the_phases_beginning() -> None:
     assert "30 of 60 s" in shown(view)
 
 
+def test_hold_goes_on_after_a_storm() -> None:
+    view = running()
+    view.on_phase(Phase.HOLD)
+    view.on_interval(interval(20.0))
+    for phase in (Phase.STORM, Phase.HOLD, Phase.STORM, Phase.HOLD):
+        view.on_phase(phase)
+    view.on_interval(interval(30.0))
+    assert "│ hold  storm   " in shown(view)
+    assert "30 of 60 s" in shown(view)
+
+
 @pytest.mark.parametrize(("cores", "processes", "red"), [(0.9, 1, True), (0.5, 1, False), (0.9, 2, False)])
 def test_meter_is_red_near_its_limit(cores: float, processes: int, red: bool) -> None:
     view = running(processes=processes)

@@ -82,8 +82,6 @@ def differences(result: Result, old: Result) -> Sequence[str]:
             then, today = ("unset" if value is None else shown_parameter(value) for value in (before, now))
             found.append(f"parameter {name} differs: {then} then, {today} now")
     found += _hardware_differences(result.hardware, old.hardware)
-    if result.meter_processes != old.meter_processes:
-        found.append(f"meter processes differ: {old.meter_processes} then, {result.meter_processes} now")
     for each, when in ((old, "then"), (result, "now")):
         if each.meter_saturated:
             found.append(f"the meter was at its limit {when}, so the figures are the meter's rather than the server's")

@@ -5,10 +5,11 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from chatload.reports.chart import Axis, Series, Span, histogram, line_chart
-from chatload.reports.figures import Unit, interval_seconds, measured_latencies, shown
+from chatload.reports.figures import Unit, interval_lengths, measured_latencies, shown
 from chatload.result import Interval, Latency, Result
 
 _BARS: Final = 60
+_MICROSECOND: Final = 1e-3
 _CURVE_POINTS_A_DECADE: Final = 40
 
 
@@ -52,11 +53,17 @@ def percentile_curve(result: Result, old: Result | None) -> str:
 def over_time(result: Result) -> Sequence[str]:
     """Latency, throughput, CPU of server and meter, the server's memory, connections, and errors if any."""
     intervals = result.intervals
-    seconds = interval_seconds(intervals)
+    lengths = interval_lengths(intervals)
+    rate = _axis("per second", Unit.PER_SECOND)
 
     def chart(title: str, y: Axis, **lines: Callable[[Interval], float | None]) -> str:
-        series = [Series(name, [(each.at, read(each)) for each in intervals]) for name, read in lines.items()]
-        return line_chart(series, title=title, x=_TIME, y=y, shaded=_left_out(intervals))
+        series: list[Series] = []
+        for name, read in lines.items():
+            values = [read(each) for each in intervals]
+            if y is rate:
+                values = [value and value / length for value, length in zip(values, lengths, strict=True)]
+            series.append(Series(name, [(each.at, value) for each, value in zip(intervals, values, strict=True)]))
+        return line_chart(series, title=title, x=_TIME, y=y, shaded=_left_out(intervals, lengths))
 
     charts = [
         chart(
@@ -66,12 +73,12 @@ def over_time(result: Result) -> Sequence[str]:
             p99=lambda each: each.delivery_p99,
             max=lambda each: each.delivery_max,
         ),
-        chart("Delivered", _axis("per second", Unit.PER_SECOND), delivered=lambda each: each.delivered / seconds),
+        chart("Delivered", rate, delivered=lambda each: each.delivered),
         chart(
             "Sent",
-            _axis("per second", Unit.PER_SECOND),
-            sent=lambda each: each.sent / seconds,
-            acknowledged=lambda each: each.acknowledged / seconds,
+            rate,
+            sent=lambda each: each.sent,
+            acknowledged=lambda each: each.acknowledged,
         ),
         chart(
             "CPU",
@@ -87,21 +94,21 @@ def over_time(result: Result) -> Sequence[str]:
     return charts
 
 
-def _left_out(intervals: Sequence[Interval]) -> Sequence[Span]:
+def _left_out(intervals: Sequence[Interval], lengths: Sequence[float]) -> Sequence[Span]:
     """The stretches before, after and between what was measured."""
     spans: list[Span] = []
-    for place, each in enumerate(intervals):
-        if each.measured:
-            continue
-        end = intervals[min(place + 1, len(intervals) - 1)].at
-        low = spans.pop().low if spans and spans[-1].high == each.at else each.at
-        spans.append(Span(low, end, "not measured"))
+    before = True
+    for each, length in zip(intervals, lengths, strict=True):
+        if not each.measured:
+            low = each.at - length if before else spans.pop().low
+            spans.append(Span(low, each.at, "not measured"))
+        before = each.measured
     return spans
 
 
 def _bars(buckets: Sequence[tuple[float, int]]) -> Sequence[tuple[float, float, int]]:
-    """The buckets gathered into at most 60 bars over the logarithm of their bounds."""
-    placed = [(math.log(bound), count) for bound, count in buckets if bound > 0]
+    """The buckets gathered into at most 60 bars over the logarithm of their bounds, which is a microsecond at least."""
+    placed = [(math.log(max(bound, _MICROSECOND)), count) for bound, count in buckets]
     if not placed:
         return []
     low = min(place for place, _ in placed)

@@ -91,10 +91,15 @@ def measured_latencies(result: Result) -> Mapping[str, Latency]:
     return {kind: latency for kind, latency in found.items() if latency is not None and latency.count}
 
 
-def interval_seconds(intervals: Sequence[Interval]) -> float:
-    """How long an interval is: the median distance between two, and a second where there are not two."""
-    distances = sorted(later.at - earlier.at for earlier, later in pairwise(intervals) if later.at > earlier.at)
-    return distances[len(distances) // 2] if distances else 1.0
+def interval_lengths(intervals: Sequence[Interval]) -> Sequence[float]:
+    """How many seconds each interval is long: from the end of the one before, but no longer than they usually are.
+
+    Usual is the median; a second where there are not two intervals. The first is taken to be as long as usual.
+    """
+    distances = [later.at - earlier.at for earlier, later in pairwise(intervals)]
+    forward = sorted(each for each in distances if each > 0)
+    usual = forward[len(forward) // 2] if forward else 1.0
+    return [usual, *(min(each, usual) if each > 0 else usual for each in distances)][: len(intervals)]
 
 
 def meter_near_its_limit(cores: float, processes: int) -> bool:

@@ -63,7 +63,7 @@ def _asset(name: str) -> str:
 
 
 def _header(title: str, result: Result) -> str:
-    about = f"{result.url}, started {result.started_at}, {result.seconds:,.0f} s measured"
+    about = f"{result.url}, started {result.started_at}, took {result.seconds:,.0f} s"
     return f"<header><h1>{title}</h1><p>{escaped(about)}</p></header>\n"
 
 

@@ -12,7 +12,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from chatload.reports.figures import Unit, interval_seconds, meter_near_its_limit, shown
+from chatload.reports.figures import Unit, interval_lengths, meter_near_its_limit, shown
 from chatload.result import Interval
 
 _REMEMBERED: Final = 200
@@ -42,8 +42,8 @@ class LiveView:
         self._console = console
         self._seconds = seconds or {}
         self._processes = processes
-        self._phases: list[str] = []
-        self._phase_began = 0.0
+        self._began: dict[str, float] = {}
+        self._phase = "starting"
         self._errors = 0
         self._recent: deque[Interval] = deque(maxlen=_REMEMBERED)
         self._live = Live(console=console, auto_refresh=False, transient=True)
@@ -58,8 +58,8 @@ class LiveView:
         self._live.__exit__(kind, error, trace)
 
     def on_phase(self, name: str) -> None:
-        self._phases.append(name)
-        self._phase_began = self._recent[-1].at if self._recent else 0.0
+        self._phase = name
+        self._began.setdefault(name, self._recent[-1].at if self._recent else 0.0)
         self._live.update(self, refresh=True)
 
     def on_interval(self, interval: Interval) -> None:
@@ -76,13 +76,14 @@ class LiveView:
 
     def _phase_names(self) -> Text:
         names = Text()
-        for name in self._phases[:-1]:
-            names.append(f"{name}  ", "dim")
-        return names.append(self._phases[-1] if self._phases else "starting", "bold")
+        for name in self._began or [self._phase]:
+            names.append(f"{name}  ", "bold" if name == self._phase else "dim")
+        return names
 
     def _bar(self) -> RenderableType:
-        total = self._seconds.get(self._phases[-1]) if self._phases else None
-        done = self._recent[-1].at - self._phase_began if self._recent else 0.0
+        """Of a phase that comes again, such as the hold after a storm, the time since it first began."""
+        total = self._seconds.get(self._phase)
+        done = self._recent[-1].at - self._began.get(self._phase, 0.0) if self._recent else 0.0
         row = Table.grid(expand=True, padding=(0, 1))
         row.add_column(ratio=1)
         row.add_column(justify="right", no_wrap=True)
@@ -93,7 +94,7 @@ class LiveView:
         return row
 
     def _figures(self, now: Interval) -> RenderableType:
-        seconds = interval_seconds(list(self._recent))
+        seconds = interval_lengths(list(self._recent))[-1]
         return _grid(
             ("connected", f"{now.connected:,}", ""),
             ("sent", shown(now.sent / seconds, Unit.PER_SECOND), ""),

@@ -3,7 +3,7 @@
 from collections import deque
 from typing import Final, TextIO
 
-from chatload.reports.figures import Unit, interval_seconds, meter_near_its_limit, shown
+from chatload.reports.figures import Unit, interval_lengths, meter_near_its_limit, shown
 from chatload.result import Interval
 
 _REMEMBERED: Final = 5
@@ -24,7 +24,7 @@ class PlainView:
 
     def on_interval(self, interval: Interval) -> None:
         self._recent.append(interval)
-        seconds = interval_seconds(list(self._recent))
+        seconds = interval_lengths(list(self._recent))[-1]
         limit = " (near its limit)" if meter_near_its_limit(interval.meter_cpu, self._processes) else ""
         parts = [
             f"{interval.at:4.0f} s {self._phase}",

@@ -16,7 +16,7 @@ from chatload.result import Result
 
 def render_summary(console: Console, result: Result, outcomes: Sequence[ThresholdOutcome]) -> None:
     """The verdict stands last, where the prompt leaves it in sight."""
-    about = f"{result.scenario} against {result.url}, {result.seconds:,.0f} s measured"
+    about = f"{result.scenario} against {result.url}, took {result.seconds:,.0f} s"
     console.print(about, markup=False, highlight=False, style="bold")
     console.print(_latencies(result))
     console.print(Columns([_rates(result), _faults(result)]))

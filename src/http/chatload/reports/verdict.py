@@ -36,11 +36,10 @@ def fault_counts(faults: Faults) -> Sequence[tuple[str, int]]:
 
 
 def meter_limit(result: Result) -> str | None:
-    """A warning that the figures are the meter's rather than the server's, when the meter had no CPU left."""
+    """A warning, when a process of the meter had no CPU left, that the figures may be the meter's."""
     if not result.meter_saturated:
         return None
-    processes = "one process" if result.meter_processes == 1 else f"{result.meter_processes} processes"
     return (
-        f"The meter was the limit: it took {shown(result.meter_cpu, Unit.CORES)} in {processes}. "
+        f"The meter was the limit: a process of it had no CPU left ({shown(result.meter_cpu, Unit.CORES)} in all). "
         "The server can do more than these figures show."
     )
