@@ -45,7 +45,7 @@ struct cpu_group {
     const char *name;
     int pids[MAX_PIDS];
     size_t count;
-    double before;
+    double before[MAX_PIDS];
 };
 
 static struct target target = {.host = "127.0.0.1", .path = "/", .stomp_host = "/", .login = "guest", .passcode = "guest"};
@@ -57,14 +57,14 @@ static uint64_t stall_ns = 5000000000u;
 static struct cpu_group groups[GROUPS];
 static size_t group_count;
 
-/* User and system time in seconds (proc(5), fields 14 and 15 of stat). */
-static double cpu_of(int pid)
+/* User and system time in seconds (proc(5), fields 14 and 15 of stat); of a process that is gone, `otherwise`. */
+static double cpu_of(int pid, double otherwise)
 {
     char path[64], text[1024];
     snprintf(path, sizeof path, "/proc/%d/stat", pid);
     FILE *file = fopen(path, "r");
     if (!file)
-        fail("process %d is gone", pid);
+        return otherwise;
     text[fread(text, 1, sizeof text - 1, file)] = 0;
     fclose(file);
     unsigned long user, system;
@@ -74,11 +74,18 @@ static double cpu_of(int pid)
     return (double)(user + system) / (double)sysconf(_SC_CLK_TCK);
 }
 
-static double group_cpu(const struct cpu_group *group)
+static void begin_cpu(struct cpu_group *group)
+{
+    for (size_t i = 0; i < group->count; i++)
+        group->before[i] = cpu_of(group->pids[i], 0);
+}
+
+/* What a process used that ended meanwhile, such as a worker of a database, is not known and left out. */
+static double used_cpu(const struct cpu_group *group)
 {
     double sum = 0;
     for (size_t i = 0; i < group->count; i++)
-        sum += cpu_of(group->pids[i]);
+        sum += cpu_of(group->pids[i], group->before[i]) - group->before[i];
     return sum;
 }
 
@@ -108,7 +115,7 @@ static int measure(const struct plan *plan)
         histogram_reset(*each);
     received_bytes = 0;
     for (size_t i = 0; i < group_count; i++)
-        groups[i].before = group_cpu(&groups[i]);
+        begin_cpu(&groups[i]);
     double own_before = own_cpu();
     if (!early)
         drive(plan, 0, stall_ns);
@@ -120,7 +127,7 @@ static int measure(const struct plan *plan)
            deliveries.total ? (double)received_bytes / (double)deliveries.total : 0, own);
     printf(", \"cpu\": {");
     for (size_t i = 0; i < group_count; i++)
-        printf("%s\"%s\": %.2f", i ? ", " : "", groups[i].name, group_cpu(&groups[i]) - groups[i].before);
+        printf("%s\"%s\": %.2f", i ? ", " : "", groups[i].name, used_cpu(&groups[i]));
     printf("}");
     print_times("delivery", &deliveries);
     print_times("completion", &completions);

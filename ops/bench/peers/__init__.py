@@ -1,0 +1,1 @@
+"""Other servers, each as its own documentation sets it up, measured beside this one."""
