@@ -32,22 +32,20 @@ WITH raised AS (
 INSERT INTO messages (conversation_id, seq, id, sender_id, created_rev, rev, created_at, client_message_id, body)
 SELECT $1, raised.last_seq, $3, marked.user_id, raised.rev, raised.rev, raised.active_at, $4, $5
 FROM raised LEFT JOIN marked ON true
-RETURNING seq, rev, created_at
+RETURNING 1::bigint AS ord, seq, rev, created_at
 """
-"""The message that nothing is wrong with. All else fails it as a whole: who is no member leaves `sender_id` null, and
-what is stored already breaks a unique index; no such conversation gives no row.
+"""One message with which nothing is wrong. All else fails as a whole: who is no member leaves `sender_id` null, what is
+stored already breaks a unique index, and for no such conversation no row comes back.
 """
-_MANY: Final = """
-SELECT ord, outcome, id, seq, rev, created_at
-FROM append_batch($1::uuid[], $2::uuid[], $3::text[], $4::uuid[], $5::text[], $6::uuid[])
-"""
+_ARRAYS: Final = "($1::uuid[], $2::uuid[], $3::text[], $4::uuid[], $5::text[], $6::uuid[])"
 STATEMENTS: Final[Mapping[bytes, str]] = {
     b"one": _ONE,
-    b"few": _MANY.replace("append_batch", "append_each"),
-    b"many": _MANY,
+    b"sound": f"SELECT ord, seq, rev, created_at FROM append_sound{_ARRAYS}",
+    b"careful": f"SELECT ord, outcome, id, seq, rev, created_at FROM append_batch{_ARRAYS}",
 }
-_FEW: Final = 3
-"""The two forms for several messages cost the same at four to five."""
+"""What the connection prepares. The first two serve only messages that are new and right, alone or together; the third
+serves all, and tells what is wrong, for twice the time.
+"""
 
 _LOCK: Final = "SELECT FROM conversations WHERE id IN ({}) ORDER BY id FOR NO KEY UPDATE"
 
@@ -66,35 +64,39 @@ class Entry:
 class Batch:
     """Appends the messages of several callers in one statement, all of them in order.
 
-    A message alone goes by the statement that serves only a sound one, and again by the careful one when that fails.
-    An item that fails the statement is refused alone. After a lost connection the batch is sent again: the database
+    It goes by a statement that serves sound messages only, unless `careful`, and by the careful one when that fails; an
+    item that fails the latter, too, is refused alone. After a lost connection the batch is sent again: the database
     looks the ids up under the row locks, so whether the first one was committed, or not, or is only then about to be,
     each message is there once.
     """
 
-    def __init__(self, entries: Sequence[Entry]) -> None:
+    def __init__(self, entries: Sequence[Entry], *, careful: bool) -> None:
         self._entries = entries
         self._items = [message for entry in entries for message in entry.messages]
-        self._careful = len(self._items) > 1 or self._items[0].reply_to is not None
+        self.careful = careful
         self.deadline = max(entry.ticket.deadline for entry in entries)
 
     def query(self) -> Query:
         """What to send first."""
-        return _careful(self._items) if self._careful else _alone(self._items[0])
+        if self.careful:
+            return Query(b"careful", _arrays(self._items))
+        if len(self._items) > 1 or self._items[0].reply_to is not None:
+            return Query(b"sound", _arrays(self._items))
+        return Query(b"one", _values(self._items[0]))
 
     def settle(self, result: PGresult) -> bool:
         """Answer the callers from what came back; False if that tells them nothing, for `recover`."""
-        if self._careful:
+        if self.careful:
             self._answer(_outcomes(result, len(self._items)))
-        elif result.ntuples == 0:
+        elif result.ntuples < len(self._items):
             return False
         else:
-            self._answer([_appended(result, self._items[0].id)])
+            self._answer(_all_new(result, self._items))
         return True
 
     def again(self) -> None:
         """After a lost connection: it may have been stored."""
-        self._careful = True
+        self.careful = True
 
     async def recover(self, connection: LibpqConnection, failure: ServerError | None) -> None:
         """Do what the query did not, after its `failure`, and answer the callers. Raises `LostError`."""
@@ -117,11 +119,11 @@ class Batch:
     async def _carefully(self, connection: LibpqConnection, failure: ServerError | None) -> list[Outcome]:
         for attempt in range(2, _ATTEMPTS + 1):
             try:
-                if failure is not None and self._careful and _is_an_items_fault(failure):
+                if failure is not None and self.careful and _is_an_items_fault(failure):
                     return await self._one_by_one(connection)
                 if failure is None or is_retryable(failure) or _is_an_items_fault(failure):
-                    self._careful = True
-                    return _outcomes(await connection.run(_careful(self._items)), len(self._items))
+                    self.careful = True
+                    return _outcomes(await connection.run(self.query()), len(self._items))
                 raise failure
             except ServerError as error:
                 if attempt == _ATTEMPTS or not (is_retryable(error) or _is_an_items_fault(error)):
@@ -146,7 +148,7 @@ class Batch:
     async def _bisect(self, connection: LibpqConnection, items: Sequence[NewMessage]) -> list[Outcome]:
         await connection.execute(b"SAVEPOINT item")
         try:
-            outcomes = _outcomes(await connection.run(_careful(items)), len(items))
+            outcomes = _outcomes(await connection.run(Query(b"careful", _arrays(items))), len(items))
         except ServerError as error:
             await connection.execute(b"ROLLBACK TO SAVEPOINT item; RELEASE SAVEPOINT item")
             if not _is_an_items_fault(error):
@@ -176,28 +178,30 @@ def _uuid(value: UUID | None) -> bytes | None:
     return None if value is None else value.bytes
 
 
-def _alone(item: NewMessage) -> Query:
+def _values(item: NewMessage) -> Sequence[bytes | None]:
     values = (item.conversation_id.bytes, item.sender_id.bytes, item.id.bytes)
-    return Query(b"one", (*values, _text(item.client_message_id), item.text.encode()))
+    return (*values, _text(item.client_message_id), item.text.encode())
 
 
-def _careful(items: Sequence[NewMessage]) -> Query:
-    return Query(
-        b"few" if len(items) <= _FEW else b"many",
-        (
-            array(UUID_ARRAY, [item.conversation_id.bytes for item in items]),
-            array(UUID_ARRAY, [item.sender_id.bytes for item in items]),
-            array(TEXT_ARRAY, [_text(item.client_message_id) for item in items]),
-            array(UUID_ARRAY, [item.id.bytes for item in items]),
-            array(TEXT_ARRAY, [item.text.encode() for item in items]),
-            array(UUID_ARRAY, [_uuid(item.reply_to) for item in items]),
-        ),
+def _arrays(items: Sequence[NewMessage]) -> Sequence[bytes | None]:
+    return (
+        array(UUID_ARRAY, [item.conversation_id.bytes for item in items]),
+        array(UUID_ARRAY, [item.sender_id.bytes for item in items]),
+        array(TEXT_ARRAY, [_text(item.client_message_id) for item in items]),
+        array(UUID_ARRAY, [item.id.bytes for item in items]),
+        array(TEXT_ARRAY, [item.text.encode() for item in items]),
+        array(UUID_ARRAY, [_uuid(item.reply_to) for item in items]),
     )
 
 
-def _appended(result: PGresult, message_id: UUID) -> Appended:
-    seq, rev, created_at = (result.get_value(0, column) or b"" for column in range(3))
-    return Appended(message_id, bigint(seq), bigint(rev), timestamptz(created_at), was_new=True)
+def _all_new(result: PGresult, items: Sequence[NewMessage]) -> list[Outcome]:
+    outcomes: list[Outcome | None] = [None] * len(items)
+    for row in range(result.ntuples):
+        order, seq, rev, created_at = (result.get_value(row, column) or b"" for column in range(4))
+        place = bigint(order) - 1
+        at = timestamptz(created_at)
+        outcomes[place] = Appended(items[place].id, bigint(seq), bigint(rev), at, was_new=True)
+    return [outcome or unavailable() for outcome in outcomes]
 
 
 def _outcomes(result: PGresult, count: int) -> list[Outcome]:

@@ -4,7 +4,7 @@ psycopg's thin binding (`psycopg.pq`) does no I/O of its own but through non-blo
 stands between a commit and who waits for it.
 """
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from typing import Final
 
@@ -12,6 +12,7 @@ import psycopg
 import trio
 from attrs import frozen
 from psycopg import pq
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.pq.abc import PGconn, PGresult
 
 from actors.adapters.postgres.driver import ConnectOptions
@@ -128,8 +129,11 @@ class LibpqConnection:
 
     async def prepare(self, name: bytes, statement: bytes) -> None:
         """Raises `ServerError`, `LostError`."""
-        self._connection.send_prepare(name, statement)
-        self.unsent = self._connection.flush() != 0
+        try:
+            self._connection.send_prepare(name, statement)
+            self.unsent = self._connection.flush() != 0
+        except psycopg.OperationalError as error:
+            raise self._lost(str(error)) from error
         await self.receive()
 
     def close(self) -> None:
@@ -155,24 +159,28 @@ class LibpqConnection:
         return LostError(message.strip())
 
 
-async def connect(options: ConnectOptions, statements: Mapping[bytes, str]) -> LibpqConnection:
-    """A new connection with these statements prepared. Raises `LostError`, `ServerError`, `OSError`."""
+async def connect(options: ConnectOptions) -> LibpqConnection:
+    """A new connection. Raises `LostError`, `OSError`, `psycopg.ProgrammingError` (the URL)."""
     with trio.move_on_after(options.connect_timeout):
         # A thread, since libpq looks host names up before it gives the control back.
-        opened = await trio.to_thread.run_sync(pq.PGconn.connect_start, options.url.encode(), abandon_on_cancel=True)
+        opened = await trio.to_thread.run_sync(
+            pq.PGconn.connect_start, _conninfo(options).encode(), abandon_on_cancel=True
+        )
         connection = LibpqConnection(opened)
         try:
             await _establish(opened)
             opened.nonblocking = 1
-            settings = ", ".join(f"set_config('{name}', '{value}', false)" for name, value in options.session().items())
-            await connection.execute(f"SELECT {settings}".encode())
-            for name, statement in statements.items():
-                await connection.prepare(name, statement.encode())
         except BaseException:
             connection.close()
             raise
         return connection
     raise TimeoutError("the database does not answer")
+
+
+def _conninfo(options: ConnectOptions) -> str:
+    settings = [str(conninfo_to_dict(options.url).get("options") or "")]
+    settings += [f"-c {name}={value.replace(' ', chr(92) + ' ')}" for name, value in options.session().items()]
+    return make_conninfo(options.url, options=" ".join(settings).strip())
 
 
 async def _establish(connection: PGconn) -> None:

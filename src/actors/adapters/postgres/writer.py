@@ -31,6 +31,8 @@ WRITER_SETTINGS: Final[Mapping[str, str]] = {
 """The append's plan is made once a connection, perhaps over empty tables: it must suit full ones all the same."""
 
 
+_WARY_BATCHES: Final = 16
+"""Repeats come in swarms, when many clients connect anew: after one, so many batches are not tried the short way."""
 _STOPPED: Final = "stopped"
 
 
@@ -57,6 +59,8 @@ class AppendWriter:
         self._flight: Batch | None = None
         self._busy = False
         """Whether the last batch held several calls."""
+        self._wary = 0
+        """Batches that go by the careful statement at once."""
         self._nap = trio.CancelScope()
         """Around the wait for the server."""
         self._limit = math.inf
@@ -143,15 +147,37 @@ class AppendWriter:
         wait = policy.backoff_initial
         while True:
             try:
-                connection = await connect(self._settings.options, STATEMENTS)
-            except (OSError, ServerError, psycopg.OperationalError) as error:
-                self._become(LaneStatus.DOWN, f"{type(error).__name__}: {error}")
-                self._keep_or_fail(error)
+                connection = await connect(self._settings.options)
+            except (OSError, psycopg.ProgrammingError) as error:
+                self._down(error)
             else:
-                self._become(LaneStatus.UP, None)
-                return connection
+                if await self._prepared(connection):
+                    return connection
             await trio.sleep(wait * (1 - self._settings.rng.random() / 2))
             wait = min(wait * 2, policy.backoff_max)
+
+    async def _prepared(self, connection: LibpqConnection) -> bool:
+        try:
+            with trio.move_on_after(self._settings.options.connect_timeout):
+                for name, statement in STATEMENTS.items():
+                    await connection.prepare(name, statement.encode())
+                self._become(LaneStatus.UP, None)
+                return True
+            self._down(TimeoutError("the database does not answer"))
+        except ServerError as error:
+            self._down(error)
+        except LostError as error:
+            # It could be had, so the next one may be, too.
+            self._keep_or_fail(error)
+        except BaseException:
+            connection.close()
+            raise
+        connection.close()
+        return False
+
+    def _down(self, error: Exception) -> None:
+        self._become(LaneStatus.DOWN, f"{type(error).__name__}: {error}")
+        self._keep_or_fail(error)
 
     def _keep_or_fail(self, error: Exception) -> None:
         """Keep the batch that was under way for the next connection, for as long as somebody waits for it."""
@@ -191,6 +217,7 @@ class AppendWriter:
         if flight is None or (result is None and failure is None):
             return
         if result is None or not flight.settle(result):
+            self._wary = _WARY_BATCHES
             with trio.move_on_at(self._limit) as guard:
                 await flight.recover(connection, failure)
             if guard.cancelled_caught:
@@ -226,7 +253,8 @@ class AppendWriter:
             size += entry_size
         self.waiting -= count
         self._busy = len(entries) > 1
-        return Batch(entries)
+        self._wary = max(0, self._wary - 1)
+        return Batch(entries, careful=self._wary > 0)
 
     def _refuse_waiting(self) -> None:
         while self._waiting:
