@@ -17,11 +17,11 @@ HEAD = b"GET /ws?a=b HTTP/1.1\r\nHost: chat.test\r\nConnection: keep-alive, Upgr
 
 
 @pytest.fixture
-def ends() -> Iterator[tuple[trio.socket.SocketType, socket.socket]]:
+def ends() -> Iterator[tuple[socket.socket, socket.socket]]:
     near, far = socket.socketpair()
     with near, far:
         near.setblocking(False)
-        yield trio.socket.from_stdlib_socket(near), far
+        yield near, far
 
 
 def test_a_head_is_taken_apart() -> None:
@@ -78,7 +78,7 @@ def test_it_sees_what_h11_sees(headers: list[tuple[bytes, bytes]]) -> None:
 
 
 async def test_a_head_is_found_in_any_pieces_and_what_follows_is_kept(
-    ends: tuple[trio.socket.SocketType, socket.socket], nursery: trio.Nursery
+    ends: tuple[socket.socket, socket.socket], nursery: trio.Nursery
 ) -> None:
     near, far = ends
 
@@ -88,26 +88,28 @@ async def test_a_head_is_found_in_any_pieces_and_what_follows_is_kept(
             await trio.testing.wait_all_tasks_blocked()
 
     nursery.start_soon(send)
-    assert await read_head(near, timeout=10, max_bytes=1000) == ReceivedHead(HEAD, b"body")
+    assert await read_head(near, timeout=10, max_bytes=1000, waiting=set()) == ReceivedHead(HEAD, b"body")
 
 
 @pytest.mark.parametrize("end", [b"\r\n\r\n", b"\n\n", b"\n\r\n"])
-async def test_bare_line_feeds_end_a_head_too(ends: tuple[trio.socket.SocketType, socket.socket], end: bytes) -> None:
+async def test_bare_line_feeds_end_a_head_too(ends: tuple[socket.socket, socket.socket], end: bytes) -> None:
     near, far = ends
     far.send(b"GET / HTTP/1.1" + end + b"rest")
-    assert await read_head(near, timeout=10, max_bytes=1000) == ReceivedHead(b"GET / HTTP/1.1" + end, b"rest")
+    assert await read_head(near, timeout=10, max_bytes=1000, waiting=set()) == ReceivedHead(
+        b"GET / HTTP/1.1" + end, b"rest"
+    )
 
 
 async def test_who_says_nothing_is_given_up_at_the_deadline(
-    ends: tuple[trio.socket.SocketType, socket.socket], autojump_clock: MockClock
+    ends: tuple[socket.socket, socket.socket], autojump_clock: MockClock
 ) -> None:
     began = trio.current_time()
-    assert await read_head(ends[0], timeout=10, max_bytes=1000) is None
+    assert await read_head(ends[0], timeout=10, max_bytes=1000, waiting=set()) is None
     assert trio.current_time() - began == pytest.approx(10)
 
 
 async def test_one_byte_a_second_does_not_prolong_the_deadline(
-    ends: tuple[trio.socket.SocketType, socket.socket], autojump_clock: MockClock, nursery: trio.Nursery
+    ends: tuple[socket.socket, socket.socket], autojump_clock: MockClock, nursery: trio.Nursery
 ) -> None:
     near, far = ends
 
@@ -118,32 +120,46 @@ async def test_one_byte_a_second_does_not_prolong_the_deadline(
 
     began = trio.current_time()
     nursery.start_soon(trickle)
-    assert await read_head(near, timeout=10, max_bytes=1000) is None
+    assert await read_head(near, timeout=10, max_bytes=1000, waiting=set()) is None
     assert trio.current_time() - began == pytest.approx(10)
     nursery.cancel_scope.cancel()
 
 
 async def test_a_head_above_the_bound_is_refused_with_end_or_without(
-    ends: tuple[trio.socket.SocketType, socket.socket],
+    ends: tuple[socket.socket, socket.socket],
 ) -> None:
     near, far = ends
     far.send(b"GET / HTTP/1.1\r\nA: " + b"x" * 1000)
     with pytest.raises(HeadTooLarge):
-        await read_head(near, timeout=10, max_bytes=1000)
+        await read_head(near, timeout=10, max_bytes=1000, waiting=set())
     far.send(b"GET / HTTP/1.1\r\nA: " + b"x" * 1000 + b"\r\n\r\n")
     with pytest.raises(HeadTooLarge):
-        await read_head(near, timeout=10, max_bytes=1000)
+        await read_head(near, timeout=10, max_bytes=1000, waiting=set())
 
 
-async def test_a_body_behind_the_head_does_not_count(ends: tuple[trio.socket.SocketType, socket.socket]) -> None:
+async def test_a_body_behind_the_head_does_not_count(ends: tuple[socket.socket, socket.socket]) -> None:
     near, far = ends
     far.send(HEAD + b"x" * 2000)
-    received = await read_head(near, timeout=10, max_bytes=200)
+    received = await read_head(near, timeout=10, max_bytes=200, waiting=set())
     assert received == ReceivedHead(HEAD, b"x" * 2000)
 
 
-async def test_a_peer_that_hangs_up_is_no_request(ends: tuple[trio.socket.SocketType, socket.socket]) -> None:
+async def test_a_peer_that_hangs_up_is_no_request(ends: tuple[socket.socket, socket.socket]) -> None:
     near, far = ends
     far.send(b"GET /")
     far.close()
-    assert await read_head(near, timeout=10, max_bytes=200) is None
+    assert await read_head(near, timeout=10, max_bytes=200, waiting=set()) is None
+
+
+async def test_who_says_nothing_can_be_ended_early(ends: tuple[socket.socket, socket.socket]) -> None:
+    waiting: set[trio.CancelScope] = set()
+
+    async def end() -> None:
+        await trio.testing.wait_all_tasks_blocked()
+        for scope in waiting:
+            scope.cancel()
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(end)
+        assert await read_head(ends[0], timeout=10, max_bytes=200, waiting=waiting) is None
+    assert not waiting

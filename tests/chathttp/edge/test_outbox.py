@@ -41,7 +41,7 @@ class FakeSocket:
 
 
 def outbox_over(fake: FakeSocket, limit: int = 1 << 30, on_overflow: Callable[[], None] = lambda: None) -> Outbox:
-    outbox = Outbox(cast("socket.socket", fake), limit=limit, start_writer=lambda: None, write_timeout=30)
+    outbox = Outbox(cast("socket.socket", fake), limit=limit, start_writer=lambda _: None, write_timeout=30)
     outbox.on_overflow = on_overflow
     return outbox
 

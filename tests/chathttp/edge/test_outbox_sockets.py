@@ -37,7 +37,7 @@ class Pair:
         self.outbox = Outbox(
             self.near,
             limit=limit,
-            start_writer=lambda: nursery.start_soon(write),
+            start_writer=lambda _: nursery.start_soon(write),
             write_timeout=write_timeout,
         )
         self.outbox.on_overflow = overflow

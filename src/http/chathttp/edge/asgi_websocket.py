@@ -25,12 +25,17 @@ from chathttp.errors import error_body
 class AsgiTransport(OutboxTransport):
     """A `FrameTransport` whose messages come through ASGI."""
 
-    __slots__ = ("_receive", "_receiving")
+    __slots__ = ("_receive", "_receiving", "_stream")
 
     def __init__(self, receive: ASGIReceiveCallable, stream: PrefixedStream, peer: Peer, *, max_bytes: int) -> None:
-        super().__init__(stream, peer, max_bytes=max_bytes)
+        super().__init__(stream.outbox, peer, max_bytes=max_bytes)
+        self._stream = stream
         self._receive = receive
         self._receiving: trio.CancelScope | None = None
+
+    @property
+    def last_received(self) -> float:
+        return self._stream.last_received
 
     async def receive(self) -> bytes | str:
         while self._ended is None:

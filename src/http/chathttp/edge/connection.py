@@ -42,18 +42,34 @@ class ConnectionHandler:
     allowed_origins: Collection[str]
     response_headers: ResponseHeaders
     is_full: Callable[[], bool]
+    start_writer: Callable[[Outbox], None]
+    """Runs an outbox's `run_writer` in a task; nothing but cancellation may come out of it either."""
     _silent: set[trio.CancelScope] = field(factory=_no_scopes)
 
     async def serve(self, sock: socket.socket, peer: Peer) -> None:
         """Owns `sock`, and closes it."""
-        wrapped = trio.socket.from_stdlib_socket(sock)
+        outbox = Outbox(
+            sock,
+            limit=self.limits.outbox_limit_bytes,
+            start_writer=self.start_writer,
+            write_timeout=self.limits.write_timeout,
+        )
         try:
-            await self._route(sock, wrapped, peer)
-            await self._linger(wrapped)
+            upgrade = await self._upgrade(sock, peer, outbox)
+            if upgrade is not None:
+                transport, session = upgrade
+                del upgrade
+                await self.sessions.run(transport, session)
+                del session
+                await self.flush(outbox)
+            outbox.retire()
+            await self._linger(sock)
         except* Exception:
             _log.exception("connection failed", peer=peer.host)
         finally:
-            wrapped.close()
+            outbox.retire()
+            trio.lowlevel.notify_closing(sock)
+            sock.close()
 
     def end_silent(self) -> None:
         """End the connections on which no whole request head has come."""
@@ -67,47 +83,42 @@ class ConnectionHandler:
             return
         outbox.reset()
 
-    async def _route(self, sock: socket.socket, wrapped: trio.socket.SocketType, peer: Peer) -> None:
+    async def _upgrade(
+        self, sock: socket.socket, peer: Peer, outbox: Outbox
+    ) -> tuple[FrameTransport, Awaitable[None]] | None:
+        """The WebSocket and its session, which is not running yet. None when it was something else, which is done."""
         head: RequestHead | None = None
         try:
-            received = await self._read_head(wrapped)
+            received = await self._read_head(sock)
             if received is None:
-                return
+                return None
             head = parse_head(received.head)
             if head is None or head.path != self.websocket_path or not is_upgrade(head):
-                await self._serve_http(sock, peer, received.head + received.rest)
-                return
+                await self._serve_http(sock, peer, outbox, received.head + received.rest)
+                return None
             opening = self._open(head, received.rest)
-            handshake = HandshakeInfo(self.websocket_path.decode(), head.query, head.headers, opening.subprotocol, peer)
         except HandshakeRefused as refused:
-            await self._refuse(wrapped, peer, refused, () if head is None else head.headers)
-            return
-        del received, head
-        async with trio.open_nursery() as nursery:
-            headers = self.response_headers(handshake.headers, peer)
-            transport, outbox = await self._accept(nursery, sock, opening, peer, headers)
-            session = self.on_session(transport, handshake)
-            del opening, handshake, headers
-            await self.sessions.run(transport, session)
-            del session
-            await self.flush(outbox)
-            outbox.retire()
-            nursery.cancel_scope.cancel()
+            await self._refuse(outbox, peer, refused, () if head is None else head.headers)
+            return None
+        headers = self.response_headers(head.headers, peer)
+        transport = accept_websocket(
+            sock, outbox, opening, peer, headers, max_message_bytes=self.limits.max_frame_bytes
+        )
+        handshake = HandshakeInfo(self.websocket_path.decode(), head.query, head.headers, opening.subprotocol, peer)
+        return transport, self.on_session(transport, handshake)
 
-    async def _read_head(self, wrapped: trio.socket.SocketType) -> ReceivedHead | None:
+    async def _read_head(self, sock: socket.socket) -> ReceivedHead | None:
         limits = self.limits
-        with trio.CancelScope() as silent:
-            self._silent.add(silent)
-            try:
-                return await read_head(
-                    wrapped, timeout=limits.request_head_timeout, max_bytes=limits.max_request_head_bytes
-                )
-            except HeadTooLarge:
-                error = ChatError(ErrorCode.VALIDATION_ERROR, "The request's headers are too large")
-                raise HandshakeRefused(431, error) from None
-            finally:
-                self._silent.discard(silent)
-        return None
+        try:
+            return await read_head(
+                sock,
+                timeout=limits.request_head_timeout,
+                max_bytes=limits.max_request_head_bytes,
+                waiting=self._silent,
+            )
+        except HeadTooLarge:
+            error = ChatError(ErrorCode.VALIDATION_ERROR, "The request's headers are too large")
+            raise HandshakeRefused(431, error) from None
 
     def _open(self, head: RequestHead, rest: bytes) -> Opening:
         opening = open_handshake(head, allowed_origins=self.allowed_origins)
@@ -118,44 +129,22 @@ class ConnectionHandler:
             raise full()
         return opening
 
-    async def _accept(
-        self, nursery: trio.Nursery, sock: socket.socket, opening: Opening, peer: Peer, headers: Headers
-    ) -> tuple[FrameTransport, Outbox]:
-        outbox = Outbox(
-            sock,
-            limit=self.limits.outbox_limit_bytes,
-            start_writer=lambda: nursery.start_soon(outbox.run_writer),
-            write_timeout=self.limits.write_timeout,
-        )
-        transport = await accept_websocket(
-            nursery, sock, outbox, opening, peer, headers, max_message_bytes=self.limits.max_frame_bytes
-        )
-        return transport, outbox
-
-    async def _serve_http(self, sock: socket.socket, peer: Peer, received: bytes) -> None:
+    async def _serve_http(self, sock: socket.socket, peer: Peer, outbox: Outbox, received: bytes) -> None:
         address = sock.getsockname()
-        async with trio.open_nursery() as nursery:
-            outbox = Outbox(
-                sock,
-                limit=self.limits.outbox_limit_bytes,
-                start_writer=lambda: nursery.start_soon(outbox.run_writer),
-                write_timeout=self.limits.write_timeout,
-            )
-            stream = PrefixedStream(sock, received, outbox)
-            await self.http.serve(stream, peer, Peer(str(address[0]), int(address[1])))
-            outbox.retire()
+        stream = PrefixedStream(sock, received, outbox)
+        await self.http.serve(stream, peer, Peer(str(address[0]), int(address[1])))
 
-    async def _refuse(
-        self, wrapped: trio.socket.SocketType, peer: Peer, refused: HandshakeRefused, request: Headers
-    ) -> None:
+    async def _refuse(self, outbox: Outbox, peer: Peer, refused: HandshakeRefused, request: Headers) -> None:
         headers = [*refused.headers, *self.response_headers(request, peer)]
-        response = error_response(refused.status, refused.error, headers)
-        with trio.move_on_after(self.limits.write_timeout), suppress(OSError):
-            await wrapped.send(response)
+        outbox.offer(error_response(refused.status, refused.error, headers))
+        await self.flush(outbox)
 
-    async def _linger(self, wrapped: trio.socket.SocketType) -> None:
+    async def _linger(self, sock: socket.socket) -> None:
         """End our side and wait for the peer's end: closing at once would reset what it has not read yet."""
         with trio.move_on_after(self.limits.close_timeout), suppress(OSError):
-            wrapped.shutdown(socket.SHUT_WR)
-            while await wrapped.recv(RECEIVE_BYTES):
-                pass
+            sock.shutdown(socket.SHUT_WR)
+            while True:
+                with suppress(BlockingIOError):
+                    if not sock.recv(RECEIVE_BYTES):
+                        return
+                await trio.lowlevel.wait_readable(sock)

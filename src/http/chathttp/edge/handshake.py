@@ -5,6 +5,7 @@ from collections.abc import Collection, Iterable, Sequence
 from typing import Final
 
 from attrs import frozen
+from wsproto.utilities import generate_accept_token
 
 from chatcore.errors import ChatError, ErrorCode, overloaded
 from chathttp.edge.head import RequestHead
@@ -57,6 +58,18 @@ def open_handshake(head: RequestHead, *, allowed_origins: Collection[str]) -> Op
         raise HandshakeRefused(400, ChatError(ErrorCode.VALIDATION_ERROR, "This is no valid WebSocket handshake"))
     check_origin(head.headers, allowed_origins)
     return Opening(keys[0], choose_subprotocol(token.decode("latin-1") for token in head.tokens(SUBPROTOCOL_HEADER)))
+
+
+def switching_protocols(opening: Opening, headers: Iterable[tuple[bytes, bytes]]) -> bytes:
+    """The answer to an upgrade that goes on (RFC 6455, section 4.2.2), with `headers` besides."""
+    lines = [
+        b"HTTP/1.1 101 Switching Protocols\r\nupgrade: websocket\r\nconnection: Upgrade",
+        b"sec-websocket-accept: " + generate_accept_token(opening.key),
+        *(b"%b: %b" % header for header in headers),
+    ]
+    if opening.subprotocol is not None:
+        lines.append(b"%b: %b" % (SUBPROTOCOL_HEADER, opening.subprotocol.encode()))
+    return b"\r\n".join(lines) + b"\r\n\r\n"
 
 
 SUBPROTOCOL_HEADER: Final = b"sec-websocket-protocol"

@@ -1,6 +1,7 @@
 """A request's line and headers: read under a deadline and a bound, parsed as far as routing needs it (RFC 9112)."""
 
 import re
+import socket
 from typing import Final
 
 import trio
@@ -67,25 +68,35 @@ def parse_head(head: bytes) -> RequestHead | None:
     return RequestHead(request[1], request[2], request[3], tuple(headers))
 
 
-async def read_head(sock: trio.socket.SocketType, *, timeout: float, max_bytes: int) -> ReceivedHead | None:
+async def read_head(
+    sock: socket.socket, *, timeout: float, max_bytes: int, waiting: set[trio.CancelScope]
+) -> ReceivedHead | None:
     """Everything up to the first empty line, within `timeout` seconds for all of it.
 
-    None when the peer went or was too slow. Raises `HeadTooLarge` above `max_bytes`.
+    None when the peer went or was too slow, or when the scope that is in `waiting` meanwhile was cancelled. Raises
+    `HeadTooLarge` above `max_bytes`.
     """
     received = bytearray()
-    with trio.move_on_after(timeout):
-        while True:
-            try:
-                chunk = await sock.recv(RECEIVE_BYTES)
-            except OSError:
-                return None
-            if not chunk:
-                return None
-            searched = max(0, len(received) - 2)
-            received += chunk
-            end = _END.search(received, searched)
-            if (end.end() if end else len(received)) > max_bytes:
-                raise HeadTooLarge
-            if end:
-                return ReceivedHead(bytes(received[: end.end()]), bytes(received[end.end() :]))
+    with trio.CancelScope(deadline=trio.current_time() + timeout) as scope:
+        waiting.add(scope)
+        try:
+            while True:
+                try:
+                    chunk = sock.recv(RECEIVE_BYTES)
+                except BlockingIOError:
+                    await trio.lowlevel.wait_readable(sock)
+                    continue
+                except OSError:
+                    return None
+                if not chunk:
+                    return None
+                searched = max(0, len(received) - 2)
+                received += chunk
+                end = _END.search(received, searched)
+                if (end.end() if end else len(received)) > max_bytes:
+                    raise HeadTooLarge
+                if end:
+                    return ReceivedHead(bytes(received[: end.end()]), bytes(received[end.end() :]))
+        finally:
+            waiting.discard(scope)
     return None

@@ -21,7 +21,7 @@ TURN_BYTES: Final = 262_144
 """Written at most before the other tasks of the loop get their turn."""
 
 
-def _no_writer() -> None:
+def _no_writer(_: object) -> None:
     """In place of a writer where nothing will be written."""
 
 
@@ -45,7 +45,8 @@ class Outbox:
     whole, since its first bytes may be gone already. The first offer above it calls `on_overflow` and is dropped, as
     are all that follow: the owner closes the connection (a client resumes by its last `seq`, and memory stays bounded).
 
-    `start_writer` is called when the queue comes to be; it must see to it that `run_writer` runs in a task. A peer that
+    `start_writer` is called with the outbox when the queue comes to be; it must see to it that `run_writer` runs in a
+    task. A peer that
     takes nothing for `write_timeout` seconds is dropped: the socket is reset.
     """
 
@@ -72,7 +73,7 @@ class Outbox:
         sock: socket.socket,
         *,
         limit: int,
-        start_writer: Callable[[], None],
+        start_writer: "Callable[[Outbox], None]",
         write_timeout: float = 30.0,
     ) -> None:
         self._sock = sock
@@ -256,7 +257,7 @@ class Outbox:
             self.high_water = max(self.high_water, self.queued_bytes)
         if not self._writing:
             self._writing = True
-            self._start_writer()
+            self._start_writer(self)
 
     def _take_back(self, piece: _Piece) -> None:
         if self._queue is None or piece.begun:

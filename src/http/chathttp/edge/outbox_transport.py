@@ -8,7 +8,6 @@ import trio
 
 from actors.conversation.subscription import FrameWriter
 from chathttp.edge.outbox import Outbox
-from chathttp.edge.prefixed import PrefixedStream
 from chathttp.edge.transport import ConnectionEnded, Peer
 from chathttp.errors import CLOSE_OVERLOADED, CLOSE_TOO_BIG
 from chathttp.stomp.websocket_frame import close_frame, text_frame
@@ -25,20 +24,20 @@ class OutboxTransport(ABC):
     `_ended` (close code and reason) is set once, by whichever side ends first; from then on nothing is read.
     """
 
-    __slots__ = ("_ended", "_max_bytes", "_outbox", "_stream", "offer", "peer")
+    __slots__ = ("_ended", "_max_bytes", "_outbox", "offer", "peer")
 
-    def __init__(self, stream: PrefixedStream, peer: Peer, *, max_bytes: int) -> None:
-        self._stream = stream
-        self._outbox: Outbox = stream.outbox
-        self.offer: FrameWriter = self._outbox.offer
+    def __init__(self, outbox: Outbox, peer: Peer, *, max_bytes: int) -> None:
+        self._outbox = outbox
+        self.offer: FrameWriter = outbox.offer
         self._max_bytes = max_bytes
         self._ended: tuple[int, str] | None = None
         self.peer = peer
         self._outbox.on_overflow = self._close_slow
 
     @property
+    @abstractmethod
     def last_received(self) -> float:
-        return self._stream.last_received
+        """When the last byte came in, on Trio's clock."""
 
     @property
     def queued_bytes(self) -> int:

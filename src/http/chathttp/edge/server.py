@@ -3,6 +3,7 @@
 import socket
 from collections.abc import Collection, Sequence
 
+import structlog
 import trio
 from hypercorn.typing import ASGIFramework
 
@@ -12,12 +13,15 @@ from chathttp.edge.hypercorn_seam import HttpServer
 from chathttp.edge.lifespan import Lifespan
 from chathttp.edge.limits import EdgeLimits
 from chathttp.edge.listener import accept_connections
+from chathttp.edge.outbox import Outbox
 from chathttp.edge.refusal import ResponseHeaders, standard_headers
 from chathttp.edge.sessions import Sessions
 from chathttp.edge.transport import Peer
 
 SPREAD = 0.8
 """The part of the drain time over which WebSockets are closed; the rest is for their closing handshakes."""
+
+_log: structlog.typing.FilteringBoundLogger = structlog.get_logger(__name__)
 
 
 class EdgeServer:
@@ -52,8 +56,11 @@ class EdgeServer:
             allowed_origins=frozenset(allowed_origins),
             response_headers=response_headers,
             is_full=lambda: self._connections > self._limits.max_connections,
+            start_writer=self._start_writer,
         )
         self._connections = 0
+        self._tasks: trio.Nursery | None = None
+        """Of the connections and of the writers that some of them have; only while `run` runs."""
         self._ended = trio.Event()
         """Of the next connection that ends."""
         self._accepting = trio.CancelScope()
@@ -76,11 +83,11 @@ class EdgeServer:
             async with trio.open_nursery() as outer:
                 lifespan = Lifespan(self._app)
                 await outer.start(lifespan.run)
-                async with trio.open_nursery() as connections:
+                async with trio.open_nursery() as self._tasks:
                     with self._accepting:
-                        await self._accept(connections, task_status)
+                        await self._accept(self._tasks, task_status)
                     await self._end_connections()
-                    connections.cancel_scope.cancel()
+                    self._tasks.cancel_scope.cancel()
                 await lifespan.stop()
         finally:
             self._close_listeners()
@@ -115,6 +122,16 @@ class EdgeServer:
             self._connections -= 1
             ended, self._ended = self._ended, trio.Event()
             ended.set()
+
+    def _start_writer(self, outbox: Outbox) -> None:
+        if self._tasks is not None:
+            self._tasks.start_soon(self._write, outbox)
+
+    async def _write(self, outbox: Outbox) -> None:
+        try:
+            await outbox.run_writer()
+        except Exception:
+            _log.exception("writer failed")
 
     async def _end_connections(self) -> None:
         self._close_listeners()

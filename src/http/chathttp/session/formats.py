@@ -1,6 +1,7 @@
 """The frames of one subscription as ready WebSocket bytes; subscriptions whose frames are equal share them."""
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from itertools import count
 from typing import Final
 
@@ -12,6 +13,12 @@ from chathttp.stomp.websocket_frame import text_frame
 
 TRUNCATED: Final[Mapping[str, str]] = {"history-truncated": "true"}
 _signals = count(1)
+
+
+@lru_cache(maxsize=4096)
+def message_format(subscription_id: str, destination: str, version: Version, ack_mode: AckMode) -> "MessageFormat":
+    """Mostly one object for equal formats: those of a conversation's subscribers, who come one after another."""
+    return MessageFormat(subscription_id, destination, version, ack_mode)
 
 
 class MessageFormat:

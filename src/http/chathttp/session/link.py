@@ -13,17 +13,14 @@ from chathttp.stomp.server_frames import NO_HEADERS
 
 
 class Link:
-    """One connection's way out, and whom it belongs to.
+    """One connection's way out, and whom it belongs to."""
 
-    `error_queues` are the formats of the client's subscriptions to `/user/queue/errors`, by subscription id.
-    """
-
-    __slots__ = ("_principal", "error_queues", "transport", "version")
+    __slots__ = ("_error_queues", "_principal", "transport", "version")
 
     def __init__(self, transport: FrameTransport) -> None:
         self.transport = transport
         self.version = Version.V12
-        self.error_queues: dict[str, MessageFormat] = {}
+        self._error_queues: dict[str, MessageFormat] | None = None
         self._principal: Principal | None = None
 
     @property
@@ -36,6 +33,17 @@ class Link:
     @principal.setter
     def principal(self, principal: Principal) -> None:
         self._principal = principal
+
+    def add_error_queue(self, subscription_id: str, frame_format: MessageFormat) -> None:
+        """The client has subscribed to `/user/queue/errors`."""
+        if self._error_queues is None:
+            self._error_queues = {}
+        self._error_queues[subscription_id] = frame_format
+
+    def drop_error_queue(self, subscription_id: str) -> None:
+        """Nothing happens when that subscription was to something else."""
+        if self._error_queues is not None:
+            self._error_queues.pop(subscription_id, None)
 
     def write(self, payload: bytes) -> None:
         self.transport.offer(self.transport.frame(payload))
@@ -61,7 +69,7 @@ class Link:
     def refuse_send(self, error: ChatError, destination: str, receipt_id: str | None) -> None:
         """The contract's answer to a SEND that was refused: an event on the errors queue, and no RECEIPT."""
         body = refused_send_body(error, destination, receipt_id)
-        for frame_format in self.error_queues.values():
+        for frame_format in (self._error_queues or {}).values():
             self.transport.offer(frame_format.notice_frame(body))
 
     def end(

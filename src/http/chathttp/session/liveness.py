@@ -1,6 +1,6 @@
 """The clocks of one connection: heart-beats, pings, the wait for CONNECT, and the token's end."""
 
-from collections.abc import Callable
+from math import inf
 
 import trio
 
@@ -15,74 +15,96 @@ from chathttp.stomp.heartbeat import HeartbeatIntervals
 class Liveness:
     """Sends heart-beats as agreed and closes a connection that shows no sign of life for twice its interval.
 
-    Where the client promised no heart-beats the server pings it (RFC 6455 section 5.5.2) instead.
+    Where the client promised no heart-beats the server pings it (RFC 6455 section 5.5.2) instead. All has one timer,
+    for what is due next.
     """
+
+    __slots__ = (
+        "_beat_at",
+        "_beat_every",
+        "_connected",
+        "_end_at",
+        "_link",
+        "_look_at",
+        "_pings",
+        "_services",
+        "_silence_allowed",
+        "_timer",
+    )
 
     def __init__(self, services: SessionServices, link: Link) -> None:
         self._services = services
-        self._policy = services.policy
         self._link = link
-        self._timers: dict[Callable[[], None], Timer] = {}
-        self._send_every = 0.0
-        self._silence_allowed = 0.0
+        self._timer: Timer | None = None
+        self._connected = False
+        self._pings = False
+        self._beat_every = 0.0
+        self._beat_at = inf
+        self._silence_allowed = inf
+        self._look_at = inf
+        """When silence is looked for, and a ping sent."""
+        self._end_at = inf
 
     def await_connect(self) -> None:
-        self._after(self._policy.connect_timeout, self._no_connect)
+        self._end_at = trio.current_time() + self._services.policy.connect_timeout
+        self._plan()
 
-    def connected(self, intervals: HeartbeatIntervals) -> None:
-        self._cancel(self._no_connect)
-        self._send_every = intervals.send_ms / 1000
-        if self._send_every:
-            self._after(self._send_every, self._beat)
+    def connected(self, intervals: HeartbeatIntervals, expires_at: float) -> None:
+        """`expires_at` is the token's end, in seconds since 1970."""
+        now = trio.current_time()
+        self._connected = True
+        if intervals.send_ms:
+            self._beat_every = intervals.send_ms / 1000
+            self._beat_at = now + self._beat_every
         if intervals.expect_ms:
             self._silence_allowed = 2 * intervals.expect_ms / 1000
-            self._after(self._silence_allowed, self._check)
+            self._look_at = now + self._silence_allowed
         else:
-            self._silence_allowed = self._policy.ping_timeout
-            self._after(self._policy.ping_interval, self._ping)
+            self._pings = True
+            self._silence_allowed = self._services.policy.ping_timeout
+            self._look_at = now + self._services.policy.ping_interval
+        self.expires_at(expires_at)
 
     def expires_at(self, wall_time: float) -> None:
-        """The token's end, in seconds since 1970."""
-        self._after(max(0.0, wall_time - self._services.now()), self._expired)
+        """A newer token's end, in seconds since 1970."""
+        self._end_at = trio.current_time() + max(0.0, wall_time - self._services.now())
+        self._plan()
 
     def stop(self) -> None:
-        for timer in self._timers.values():
-            timer.cancel()
-        self._timers.clear()
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
 
-    def _after(self, seconds: float, action: Callable[[], None]) -> None:
-        self._cancel(action)
-        self._timers[action] = self._services.timers.after(seconds, action)
+    def _plan(self) -> None:
+        self.stop()
+        due = min(self._beat_at, self._look_at, self._end_at)
+        self._timer = self._services.timers.schedule(self._do_what_is_due, due)
 
-    def _cancel(self, action: Callable[[], None]) -> None:
-        timer = self._timers.pop(action, None)
-        if timer is not None:
-            timer.cancel()
-
-    def _no_connect(self) -> None:
-        self._link.end(ChatError(ErrorCode.UNAUTHORIZED, "No CONNECT came in time"))
-
-    def _expired(self) -> None:
-        self._link.end(ChatError(ErrorCode.TOKEN_EXPIRED, "The access token has expired"))
-
-    def _beat(self) -> None:
-        self._link.write(b"\n")
-        self._after(self._send_every, self._beat)
-
-    def _ping(self) -> None:
-        if self._is_silent():
+    def _do_what_is_due(self) -> None:
+        now = trio.current_time()
+        if now >= self._end_at:
+            self._link.end(
+                ChatError(ErrorCode.TOKEN_EXPIRED, "The access token has expired")
+                if self._connected
+                else ChatError(ErrorCode.UNAUTHORIZED, "No CONNECT came in time")
+            )
             return
-        self._link.transport.ping()
-        self._after(self._policy.ping_interval, self._ping)
+        if now >= self._look_at and not self._look(now):
+            return
+        if now >= self._beat_at:
+            self._link.write(b"\n")
+            self._beat_at = now + self._beat_every
+        self._plan()
 
-    def _check(self) -> None:
-        if not self._is_silent():
-            silence = trio.current_time() - self._link.transport.last_received
-            self._after(self._silence_allowed - silence, self._check)
-
-    def _is_silent(self) -> bool:
-        """Closes the connection if so."""
-        silent = trio.current_time() - self._link.transport.last_received >= self._silence_allowed
-        if silent:
+    def _look(self, now: float) -> bool:
+        """Whether there was a sign of life in time; if not the connection is closed."""
+        last = self._link.transport.last_received
+        if now - last >= self._silence_allowed:
             self._link.transport.close(CLOSE_OVERLOADED, "no heart-beat")
-        return silent
+            return False
+        if self._pings:
+            self._link.transport.ping()
+            self._look_at = now + self._services.policy.ping_interval
+        else:
+            self._look_at = last + self._silence_allowed
+        return True

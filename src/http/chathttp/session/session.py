@@ -1,6 +1,6 @@
 """One STOMP connection from CONNECT to its end."""
 
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 from typing import assert_never
 from urllib.parse import parse_qs
 
@@ -39,20 +39,14 @@ from chathttp.stomp.version import SUPPORTED
 CLOSE_NORMAL = 1000
 
 
-async def serve_session(services: SessionServices, transport: FrameTransport, handshake: HandshakeInfo) -> None:
+def serve_session(
+    services: SessionServices, transport: FrameTransport, handshake: HandshakeInfo
+) -> Coroutine[object, object, None]:
     """Speak STOMP on `transport` until either side ends it. Returns then; whatever it subscribed to is released."""
     authorization = handshake.header(b"authorization")
     token = _query_token(handshake.query) if authorization is None else authorization.decode("latin-1")
-    subprotocol = handshake.subprotocol
-    # A handshake is as big as its headers, and a connection may live for days.
-    del handshake, authorization
-    async with trio.open_nursery() as replays:
-        session = _Session(services, transport, subprotocol, token, replays)
-        try:
-            await session.run()
-        finally:
-            session.close()
-            replays.cancel_scope.cancel()
+    # The coroutine itself, not one that waits for it: of these there is one for each connection.
+    return _Session(services, transport, handshake.subprotocol, token).run()
 
 
 def _query_token(query: bytes) -> str | None:
@@ -63,13 +57,25 @@ def _query_token(query: bytes) -> str | None:
 class _Session:
     """The reading side: frames in order to what performs them. SENDs do not wait for their commits."""
 
+    __slots__ = (
+        "_decoder",
+        "_handshake_token",
+        "_link",
+        "_liveness",
+        "_protocol",
+        "_refused",
+        "_sender",
+        "_services",
+        "_subscriber",
+        "_transport",
+    )
+
     def __init__(
         self,
         services: SessionServices,
         transport: FrameTransport,
         subprotocol: str | None,
         handshake_token: str | None,
-        replays: trio.Nursery,
     ) -> None:
         policy = services.policy
         self._services = services
@@ -82,17 +88,16 @@ class _Session:
             policy.connection, subprotocol, heartbeat_offer=(policy.heartbeat_ms, policy.heartbeat_ms)
         )
         self._liveness = Liveness(services, self._link)
-        self._sender = Sender(services, self._link, self._renew)
-        self._subscriber = Subscriber(services, self._link, self._protocol, replays)
+        self._sender: Sender | None = None
+        self._subscriber = Subscriber(services, self._link, self._protocol)
 
     async def run(self) -> None:
         self._liveness.await_connect()
         try:
             while True:
-                message = await self._transport.receive()
-                data = message.encode() if isinstance(message, str) else message
-                await self._perform_all(self._decoder.feed(data))
-                await self._perform_all(self._decoder.end_of_message())
+                await self._take(await self._transport.receive())
+                if self._subscriber.has_replays:
+                    await self._read_while_replaying()
         except ConnectionEnded:
             return
         except StompSyntaxError as error:
@@ -100,13 +105,39 @@ class _Session:
             extra = {"version": SUPPORTED} if isinstance(error, UnsupportedVersionError) else server_frames.NO_HEADERS
             receipt = None if self._refused is None else self._refused.header("receipt")
             self._link.end(ChatError(error.code, str(error)), close_code, extra, receipt_id=receipt)
+            await self._drain()
         except _Refuse as refusal:
             self._link.end(refusal.error)
-        await self._drain()
+            await self._drain()
+        finally:
+            self._close()
 
-    def close(self) -> None:
+    async def _read_while_replaying(self) -> None:
+        """Read on while something is replayed. There is a nursery only then: most connections wait most of the time."""
+        end: Exception | None = None
+        async with trio.open_nursery() as replays:
+            try:
+                while self._subscriber.has_replays or replays.child_tasks:
+                    self._subscriber.start_replays(replays)
+                    await self._take(await self._transport.receive())
+            except (ConnectionEnded, StompSyntaxError, _Refuse) as error:
+                end = error
+                replays.cancel_scope.cancel()
+        if end is not None:
+            try:
+                raise end
+            finally:
+                # The exception refers to this frame, and so to the connection.
+                end = None
+
+    async def _take(self, message: bytes | str) -> None:
+        data = message.encode() if isinstance(message, str) else message
+        await self._perform_all(self._decoder.feed(data))
+        await self._perform_all(self._decoder.end_of_message())
+
+    def _close(self) -> None:
         self._liveness.stop()
-        if self._protocol.connected:
+        if self._sender is not None and self._protocol.connected:
             self._sender.stop_typing()
         self._subscriber.close()
 
@@ -133,6 +164,8 @@ class _Session:
     async def _perform(self, command: Command) -> None:
         match command:
             case Send():
+                if self._sender is None:
+                    self._sender = Sender(self._services, self._link, self._renew)
                 await self._sender.send(command)
             case Subscribe():
                 self._subscriber.subscribe(command)
@@ -147,18 +180,22 @@ class _Session:
             case Commit():
                 for item in command.items:
                     await self._perform(item)
-                await self._sender.settle()
+                await self._settle()
                 self._link.receipt(command.receipt)
             case Connect():
                 self._connect(command)
             case Disconnect():
-                await self._sender.settle()
+                await self._settle()
                 self._link.receipt(command.receipt)
                 self._transport.close(CLOSE_NORMAL)
             case Refused():
                 self._refuse(command)
             case _:
                 assert_never(command)
+
+    async def _settle(self) -> None:
+        if self._sender is not None:
+            await self._sender.settle()
 
     def _connect(self, command: Connect) -> None:
         self._link.version = command.version
@@ -172,8 +209,7 @@ class _Session:
         self._handshake_token = None
         heartbeat = self._services.policy.heartbeat_ms
         self._link.write(server_frames.connected(command.version, (heartbeat, heartbeat)))
-        self._liveness.connected(command.heartbeat)
-        self._liveness.expires_at(principal.expires_at)
+        self._liveness.connected(command.heartbeat, principal.expires_at)
 
     def _renew(self, token: str) -> None:
         """A newer token of the same user. Raises `ChatError`."""

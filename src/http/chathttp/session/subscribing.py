@@ -11,7 +11,7 @@ from actors.users.messages import Listen, Unlisten
 from chatcore.errors import ChatError, not_found
 from chathttp.edge.transport import ConnectionEnded
 from chathttp.session.destinations import ERRORS, NOTIFICATIONS, parse_topic
-from chathttp.session.formats import MessageFormat
+from chathttp.session.formats import MessageFormat, message_format
 from chathttp.session.link import Link
 from chathttp.session.replay import From, Replay, Start
 from chathttp.session.services import SessionServices
@@ -22,20 +22,31 @@ from chathttp.stomp.session_state import StompServerProtocol
 
 
 class Subscriber:
-    """The subscriptions of one connection. Implements `SubscriptionOwner`."""
+    """The subscriptions of one connection. Implements `SubscriptionOwner`.
 
-    def __init__(
-        self, services: SessionServices, link: Link, protocol: StompServerProtocol, replays: trio.Nursery
-    ) -> None:
+    What most connections never have is None until they have it.
+    """
+
+    __slots__ = ("_late", "_link", "_listeners", "_protocol", "_replays", "_services", "_topics")
+
+    def __init__(self, services: SessionServices, link: Link, protocol: StompServerProtocol) -> None:
         self._services = services
         self._link = link
         self._protocol = protocol
-        self._replays = replays
         self._topics: dict[str, TopicSubscription] = {}
-        self._listeners: dict[str, NotificationListener] = {}
-        self._watched: dict[UUID, int] = {}
-        self._late: dict[UUID, int] = {}
-        link.transport.on_drained = self._drained
+        self._listeners: dict[str, NotificationListener] | None = None
+        self._late: dict[UUID, int] | None = None
+        self._replays: list[tuple[Subscribe, TopicSubscription, Start]] | None = None
+
+    @property
+    def has_replays(self) -> bool:
+        """Some wait for `start_replays`."""
+        return self._replays is not None
+
+    def start_replays(self, nursery: trio.Nursery) -> None:
+        replays, self._replays = self._replays, None
+        for replay in replays or ():
+            nursery.start_soon(self._replay, *replay)
 
     def subscribe(self, command: Subscribe) -> None:
         """RECEIPT once it is in force; a refusal is an ERROR that names the subscription, and frees its id."""
@@ -45,8 +56,8 @@ class Subscriber:
             self._refuse(command, error)
 
     def unsubscribe(self, command: Unsubscribe) -> None:
-        self._link.error_queues.pop(command.id, None)
-        listener = self._listeners.pop(command.id, None)
+        self._link.drop_error_queue(command.id)
+        listener = None if self._listeners is None else self._listeners.pop(command.id, None)
         if listener is not None:
             self._unlisten(listener)
         subscription = self._topics.pop(command.id, None)
@@ -83,35 +94,39 @@ class Subscriber:
 
     def close(self) -> None:
         """The connection has ended: nothing is delivered any more."""
-        for listener in self._listeners.values():
+        for listener in (self._listeners or {}).values():
             self._unlisten(listener)
         for subscription in self._topics.values():
             self._forget(subscription)
-        self._listeners.clear()
+        self._listeners = None
         self._topics.clear()
-        self._link.error_queues.clear()
 
     def ended(self, subscription: TopicSubscription) -> None:
         """The conversation has ended it: the client is told by a notification, not by a frame."""
         if self._topics.get(subscription.id) is subscription:
             del self._topics[subscription.id]
             self._protocol.end_subscription(subscription.id)
-            self._unwatch(subscription)
 
     def delivered_late(self, conversation_id: UUID, seq: int) -> None:
+        if self._late is None:
+            if self._link.transport.closed:
+                return
+            self._late = {}
+            self._link.transport.on_drained = self._drained
         self._late[conversation_id] = max(seq, self._late.get(conversation_id, 0))
 
     def _subscribe(self, command: Subscribe) -> None:
-        frame_format = MessageFormat(command.id, command.destination, self._link.version, command.ack)
         if command.destination == ERRORS:
-            self._link.error_queues[command.id] = frame_format
+            self._link.add_error_queue(command.id, self._format(command))
             self._link.receipt(command.receipt)
             return
         if command.destination == NOTIFICATIONS:
             listener = NotificationListener(
-                self._link.transport, frame_format, self._link.principal.user_id, self._watched.__contains__
+                self._link.transport, self._format(command), self._link.principal.user_id, self._watches
             )
             self._services.users.tell(Listen(listener))
+            if self._listeners is None:
+                self._listeners = {}
             self._listeners[command.id] = listener
             self._link.receipt(command.receipt)
             return
@@ -124,15 +139,20 @@ class Subscriber:
             command.id,
             topic.conversation_id,
             topic.topic,
-            frame_format,
+            self._format(command),
             self._link.principal.user_id,
         )
         start = _start(command) if topic.topic is Topic.MESSAGES else None
         if start is None:
             self._attach(command, subscription)
         else:
-            self._watch(subscription)
-            self._replays.start_soon(self._replay, command, subscription, start)
+            self._topics[subscription.id] = subscription
+            if self._replays is None:
+                self._replays = []
+            self._replays.append((command, subscription, start))
+
+    def _format(self, command: Subscribe) -> MessageFormat:
+        return message_format(command.id, command.destination, self._link.version, command.ack)
 
     def _attach(self, command: Subscribe, subscription: TopicSubscription) -> None:
         """From now on: the receipt is written in the conversation's task, before it delivers anything else."""
@@ -145,7 +165,7 @@ class Subscriber:
 
         reply = Reply[bool].to(answered, trio.current_time() + self._services.policy.ask_timeout)
         self._services.conversations.ref(subscription.conversation_id).tell(Attach(subscription, reply))
-        self._watch(subscription)
+        self._topics[subscription.id] = subscription
 
     async def _replay(self, command: Subscribe, subscription: TopicSubscription, start: Start) -> None:
         replay = Replay(self._services, self._link.transport, subscription, start)
@@ -192,24 +212,15 @@ class Subscriber:
         self._protocol.end_subscription(command.id)
         self._link.error(error, subscription=command.id, receipt_id=command.receipt)
 
-    def _watch(self, subscription: TopicSubscription) -> None:
-        self._topics[subscription.id] = subscription
-        if subscription.topic is Topic.MESSAGES:
-            self._watched[subscription.conversation_id] = self._watched.get(subscription.conversation_id, 0) + 1
-
-    def _unwatch(self, subscription: TopicSubscription) -> None:
-        if subscription.topic is Topic.MESSAGES:
-            left = self._watched.get(subscription.conversation_id, 0) - 1
-            if left > 0:
-                self._watched[subscription.conversation_id] = left
-            else:
-                self._watched.pop(subscription.conversation_id, None)
+    def _watches(self, conversation_id: UUID) -> bool:
+        return any(
+            each.topic is Topic.MESSAGES and each.conversation_id == conversation_id for each in self._topics.values()
+        )
 
     def _forget(self, subscription: TopicSubscription) -> None:
         if subscription.closed:
             return
         subscription.closed = True
-        self._unwatch(subscription)
         conversation = self._services.conversations.live(subscription.conversation_id)
         if conversation is not None:
             try:
@@ -225,9 +236,10 @@ class Subscriber:
             return
 
     def _drained(self) -> None:
-        late, self._late = self._late, {}
+        self._link.transport.on_drained = None
+        late, self._late = self._late, None
         user_id = self._link.principal.user_id
-        for conversation_id, seq in late.items():
+        for conversation_id, seq in (late or {}).items():
             conversation = self._services.conversations.live(conversation_id)
             if conversation is not None:
                 try:

@@ -65,6 +65,16 @@ class StompServerProtocol:
     `heart-beat` in milliseconds.
     """
 
+    __slots__ = (
+        "_heartbeat_offer",
+        "_limits",
+        "_open_transactions",
+        "_phase",
+        "_subprotocol",
+        "_subscriptions",
+        "_version",
+    )
+
     def __init__(
         self,
         limits: ConnectionLimits | None = None,
@@ -77,9 +87,7 @@ class StompServerProtocol:
         self._phase = _Phase.OPENED
         self._version = Version.V12
         self._subscriptions: dict[str, Subscription] = {}
-        self._transactions = Transactions[Transactional](
-            self._limits.max_transaction_frames, self._limits.max_transaction_bytes, self._limits.max_transactions
-        )
+        self._open_transactions: Transactions[Transactional] | None = None
 
     @property
     def version(self) -> Version:
@@ -145,6 +153,16 @@ class StompServerProtocol:
                 return Disconnect(receipt)
             case command:
                 raise StompSyntaxError(f"{command} on a connected session")
+
+    @property
+    def _transactions(self) -> Transactions[Transactional]:
+        """Made when the first one is spoken of."""
+        if self._open_transactions is None:
+            limits = self._limits
+            self._open_transactions = Transactions[Transactional](
+                limits.max_transaction_frames, limits.max_transaction_bytes, limits.max_transactions
+            )
+        return self._open_transactions
 
     def _connect(self, frame: Frame) -> Connect:
         if frame.command not in ("CONNECT", "STOMP"):
