@@ -51,10 +51,8 @@ class Receiver:
         self._listener = listener
 
     def handle(self, events: Sequence[tuple[int, int]]) -> None:
-        """Every microsecond here is one a delivery: whoever reads the bytes that the last one read, and waits for
-        their number, is noted and no more.
-        """
-        connections, clock, readable = self._connections, time.monotonic_ns, select.EPOLLIN
+        """What epoll has found, descriptors and event masks."""
+        connections, clock, readable, read = self._connections, time.monotonic_ns, select.EPOLLIN, self.read
         for fd, mask in events:
             connection = connections.get(fd)
             if connection is None:
@@ -70,20 +68,22 @@ class Receiver:
             except OSError as error:
                 connection.lose(LOST, str(error))
                 continue
-            now = clock()
-            room = connection.room
-            order = connection.order
-            if order.next == room.chunk_first and data == room.chunk:
-                order.next = room.chunk_after
-                for message in room.chunk_messages:
-                    message.times.append(now)
-            elif data:
-                self.guarded(connection, data, now)
+            if data:
+                read(connection, data, clock())
             else:
                 connection.lose(LOST, "the server closed the connection")
 
-    def guarded(self, connection: Connection, data: bytes, now: int) -> None:
-        """`received`, whose errors end the connection."""
+    def read(self, connection: Connection, data: bytes, now: int) -> None:
+        """Every microsecond here is one a delivery: whoever reads the bytes that the last one read, and waits for
+        their number, is noted and no more.
+        """
+        room = connection.room
+        order = connection.order
+        if order.next == room.chunk_first and connection.fast and data == room.chunk:
+            order.next = room.chunk_after
+            for message in room.chunk_messages:
+                message.times.append(now)
+            return
         try:
             self.received(connection, data, now)
         except ProtocolError as error:

@@ -41,14 +41,16 @@ class FrameSplitter:
         at, end = 0, len(data)
         while end - at >= 2:
             first, size = data[at], data[at + 1]
+            if first & 0x70 or size & 0x80:
+                raise ProtocolError("a WebSocket frame has reserved bits or a mask")
             head = 2
             if size >= 126:
                 head = 4 if size == 126 else 10
                 if end - at < head:
                     break
-                size = int.from_bytes(data[at + 2 : at + head]) if size <= 127 else size
+                size = int.from_bytes(data[at + 2 : at + head])
                 if size > _LARGEST:
-                    raise ProtocolError("a WebSocket frame is too long or masked")
+                    raise ProtocolError(f"a WebSocket frame has {size} bytes")
             stop = at + head + size
             if stop > end:
                 break
