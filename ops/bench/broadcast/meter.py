@@ -157,6 +157,11 @@ class Meter:
             self._process.kill()
             self._process.communicate()
 
+    @property
+    def pid(self) -> int:
+        assert self._process is not None, "it was never started"
+        return self._process.pid
+
     def measure(self, plan: Plan) -> Measurement:
         """Raises :class:`MeterError`. What is lost, doubled or out of order is in the result."""
         assert self._process is not None, "it was never started"

@@ -87,7 +87,8 @@ def main() -> int:
 
 def _line(row: Row) -> str:
     head = f"{row.peer}, {row.subscribers} subscribers, {row.case}: "
-    return head + (row.skipped or ", ".join(f"{name} {ratio}x" for name, ratio in row.ratios.items()))
+    figures = ", ".join(f"{name} {ratio}x" for name, ratio in row.ratios.items())
+    return head + (row.skipped or f"{figures}; others used {row.bystanders:.0%} of the cores")
 
 
 if __name__ == "__main__":

@@ -16,18 +16,25 @@ from ops.bench.broadcast.meter import Measurement, Times
 SERVER: Final = "server"
 DATABASE: Final = "database"
 """The names by which the meter is told the processes whose CPU time counts."""
+METER_LIMIT: Final = 0.95
+"""Share of a core above which the meter, too, was a limit."""
 REST: Final = "all further cases"
 """The case of a peer that failed."""
 
 
 @frozen(kw_only=True)
 class Side:
-    """Medians over the rounds. CPU is microseconds a delivery, times are milliseconds; faults are sums."""
+    """Medians over the rounds. CPU is microseconds a delivery, times are milliseconds; faults are sums.
+
+    `server_busy` and `meter_busy` are the shares of a core: the one near 1 is what the rate was limited by.
+    """
 
     deliveries_per_second: float
     server_cpu: float
     database_cpu: float
     meter_cpu: float
+    server_busy: float
+    meter_busy: float
     bytes_per_delivery: float
     delivery: Times
     completion: Times
@@ -40,7 +47,7 @@ class Side:
 class Row:
     """One case, measured in turn with and without the peer. `ratios` are ours to theirs.
 
-    `skipped` says why there are no figures.
+    `skipped` says why there are no figures, `bystanders` which share of the cores other processes used meanwhile.
     """
 
     peer: str
@@ -49,6 +56,7 @@ class Row:
     case: str
     rounds: int = 0
     round_seconds: float = 0.0
+    bystanders: float = 0.0
     ours: Side | None = None
     theirs: Side | None = None
     ratios: Mapping[str, float] = {}
@@ -104,6 +112,8 @@ def side_of(found: Sequence[Measurement]) -> Side:
         server_cpu=cpu(lambda each: each.cpu.get(SERVER, 0.0)),
         database_cpu=cpu(lambda each: each.cpu.get(DATABASE, 0.0)),
         meter_cpu=cpu(lambda each: each.meter_cpu),
+        server_busy=median(each.cpu.get(SERVER, 0.0) / each.seconds for each in found),
+        meter_busy=median(each.meter_cpu / each.seconds for each in found),
         bytes_per_delivery=median(each.bytes_per_delivery for each in found),
         delivery=_median_times([_some(each.delivery) for each in found]),
         completion=_median_times([_some(each.completion) for each in found]),
@@ -157,7 +167,7 @@ def read_report(path: Path) -> Report:
 
 
 def markdown(report: Report) -> str:
-    """A table for each number of subscribers and case. Ratios are ours to theirs, measured in turn."""
+    """A table for each number of subscribers and case. A star marks rates at which the meter had no time left."""
     lines = [
         f"{report.date}, {report.machine}; stackmentor {report.version}. Server on core {_cores(report, 'server')}, "
         f"database on {_cores(report, 'database')}, meter on {_cores(report, 'meter')}.",
@@ -188,8 +198,8 @@ def _table(rows: Sequence[Row]) -> list[str]:
         faults = f" ({theirs.faults} faults)" if theirs.faults else ""
         cells = [
             f"{row.peer} ({row.version}){faults}",
-            f"{theirs.deliveries_per_second:,.0f}",
-            f"{ours.deliveries_per_second:,.0f}",
+            _rate(theirs),
+            _rate(ours),
             _ratio(row, "deliveries_per_second"),
             f"{theirs.server_cpu:.2f} µs",
             f"{ours.server_cpu:.2f} µs",
@@ -200,6 +210,11 @@ def _table(rows: Sequence[Row]) -> list[str]:
         ]
         lines.append(f"| {' | '.join(cells)} |")
     return lines
+
+
+def _rate(side: Side) -> str:
+    """With a star when the meter had no time left, so that the server might have done more."""
+    return f"{side.deliveries_per_second:,.0f}{'*' if side.meter_busy > METER_LIMIT else ''}"
 
 
 def _ratio(row: Row, name: str) -> str:

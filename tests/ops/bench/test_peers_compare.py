@@ -2,6 +2,8 @@
 
 import os
 import subprocess
+import sys
+import time
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,8 +14,10 @@ import pytest
 from ops.bench.broadcast.broadcaster import running_broadcaster
 from ops.bench.broadcast.build import Programs, build
 from ops.bench.broadcast.meter import MARK, Meter, Plan
+from ops.bench.client import cpu_seconds
 from ops.bench.peers import stackmentor
 from ops.bench.peers.broadcaster import PEER as BROADCASTER
+from ops.bench.peers.bystanders import Bystanders
 from ops.bench.peers.compare import CASES, Case, Comparison
 from ops.bench.peers.peer import Audience, Peer, Server
 from ops.bench.peers.processes import Cores, PeerError, family_of, wait_for_port
@@ -136,6 +140,18 @@ def test_a_process_that_ends_without_listening_is_an_error_with_its_log(tmp_path
         process.wait()
         with pytest.raises(PeerError, match="no such option"):
             wait_for_port(1, process, log)
+
+
+def test_what_others_use_is_told_from_what_the_measured_use() -> None:
+    cores = sorted(os.sched_getaffinity(0))
+    with subprocess.Popen([sys.executable, "-c", "while True: pass"]) as busy:
+        with Bystanders(cores, [busy.pid]) as known, Bystanders(cores, []) as unknown:
+            deadline = cpu_seconds(busy.pid) + 0.3
+            while cpu_seconds(busy.pid) < deadline:
+                time.sleep(0.02)
+        busy.kill()
+    assert unknown.share > known.share
+    assert unknown.share > 0
 
 
 def test_a_family_has_the_process_and_what_it_started() -> None:
