@@ -11,7 +11,7 @@ from sqlalchemy.exc import DBAPIError
 
 from actors.adapters.postgres.migrations import SchemaError
 from chatcore.errors import ChatError
-from chathttp.cli import migrate, openapi, serve, token
+from chathttp.cli import load, migrate, openapi, serve, token
 from chathttp.dev.errors import DevError
 from chathttp.settings import SettingsError
 
@@ -28,6 +28,7 @@ app.command()(serve.dev)
 app.command()(serve.serve)
 app.add_typer(migrate.app, name="migrate")
 app.command()(token.token)
+app.command()(load.load)
 app.command()(openapi.openapi)
 
 

@@ -3,9 +3,6 @@
 import struct
 from collections.abc import Mapping
 
-from chathttp.stomp.codec import encode
-from chathttp.stomp.frame import Frame, Version
-
 _MASK = b"\0\0\0\0"
 """A zero mask leaves the payload as it is (RFC 6455 section 5.3 forbids predictable masks to browsers' scripts; here
 nobody else chooses the payload)."""
@@ -27,7 +24,9 @@ def websocket_frame(opcode: int, payload: bytes) -> bytes:
 
 
 def stomp_frame(command: str, headers: Mapping[str, str], body: bytes = b"") -> bytes:
-    return websocket_frame(1, encode(Frame.of(command, headers, body), Version.V12))
+    """Header values must need no escape (STOMP 1.2, "Value Encoding"): ids, numbers, destinations, tokens."""
+    lines = "".join(f"{name}:{value}\n" for name, value in headers.items())
+    return websocket_frame(1, f"{command}\n{lines}\n".encode() + body + b"\0")
 
 
 def upgrade_request(host: str, path: str) -> bytes:

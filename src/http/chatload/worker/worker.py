@@ -180,7 +180,7 @@ class Worker:
             Report(
                 part=self._calendar.part,
                 number=self._calendar.number,
-                until=self._calendar.next,
+                until=min(now, self._calendar.next),
                 connected=self._lives.ready_count,
                 sent=tally.sent,
                 acknowledged=tally.acknowledged,
