@@ -149,7 +149,37 @@ class Listening:
     batches: int = 0
     on_deliver: Callable[[], None] | None = None
 
-    def write(self, frames: bytes) -> bool:
+    @property
+    def outlet(self) -> "Listening":
+        return self
+
+    def direct(self, frames: bytes) -> int:
+        """While slow it takes nothing of every other batch, and of the others a byte."""
+        if self.slow and self.batches % 2:
+            raise BlockingIOError
+        self._take(frames)
+        return 1 if self.slow else len(frames)
+
+    def rest(self, frames: bytes, taken: int) -> None:
+        assert (self.slow, taken) == (True, 1)
+        assert self.format.read(frames) == self.events[-len(self.format.read(frames)) :]
+
+    def offer(self, frames: bytes) -> bool:
+        self._take(frames)
+        return not self.slow
+
+    def deliver(self, frames: bytes, events: Sequence[Encoded]) -> bool:
+        assert frames == self.format.message_frames(events)
+        if self.offer(frames):
+            return True
+        self.queued(events)
+        return False
+
+    def queued(self, events: Sequence[Encoded]) -> None:
+        assert self.slow
+        self.late += events
+
+    def _take(self, frames: bytes) -> None:
         assert not self.closed
         if self.on_deliver is not None:
             self.on_deliver()
@@ -159,17 +189,6 @@ class Listening:
             self.batches += 1
         else:
             self.notices.append(json.loads(frames))
-        return not self.slow
-
-    def deliver(self, frames: bytes, events: Sequence[Encoded]) -> bool:
-        assert frames == self.format.message_frames(events)
-        if self.write(frames):
-            return True
-        self.queued(events)
-        return False
-
-    def queued(self, events: Sequence[Encoded]) -> None:
-        self.late += events
 
     def end(self) -> None:
         assert not self.ended

@@ -52,14 +52,27 @@ class Connection:
         assert value
         self.over.set()
 
-    def write(self, frames: bytes) -> bool:
+    @property
+    def outlet(self) -> "Connection":
+        return self
+
+    def direct(self, frames: bytes) -> int:
+        if self.slow:
+            raise BlockingIOError
+        self.offer(frames)
+        return len(frames)
+
+    def rest(self, frames: bytes, taken: int) -> None:
+        raise AssertionError("takes all or nothing")
+
+    def offer(self, frames: bytes) -> bool:
         assert not self.closed
         self.expect_acks(self.format.read(frames))
         return not self.slow
 
     def deliver(self, frames: bytes, events: Sequence[Encoded]) -> bool:
         assert frames == self.format.message_frames(events)
-        return self.write(frames)
+        return self.offer(frames)
 
     def queued(self, events: Sequence[Encoded]) -> None:
         """What is late is told again by nobody here."""

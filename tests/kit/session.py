@@ -39,6 +39,19 @@ class MemoryTransport:
     def closed(self) -> bool:
         return self.close_code is not None
 
+    @property
+    def outlet(self) -> "MemoryTransport":
+        return self
+
+    def direct(self, frames: bytes) -> int:
+        if self.closed or self.congested:
+            raise BlockingIOError
+        self._to_client.send_nowait(frames)
+        return len(frames)
+
+    def rest(self, frames: bytes, taken: int) -> None:
+        raise AssertionError("takes all or nothing")
+
     def frame(self, payload: bytes) -> bytes:
         return text_frame(payload)
 

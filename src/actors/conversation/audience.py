@@ -1,6 +1,7 @@
 """Who listens to a conversation, and the fan-out to them."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
 
 import trio
 from attrs import frozen
@@ -17,11 +18,42 @@ class FanOut:
     gone: Sequence[Subscription]
 
 
+class _Group:
+    """The subscriptions of one topic whose frames are the same bytes."""
+
+    __slots__ = ("_members", "_snapshot")
+
+    def __init__(self) -> None:
+        self._members: dict[Subscription, None] = {}
+        self._snapshot: tuple[Subscription, ...] | None = None
+
+    def __contains__(self, subscription: Subscription) -> bool:
+        return subscription in self._members
+
+    def __bool__(self) -> bool:
+        return bool(self._members)
+
+    def add(self, subscription: Subscription) -> None:
+        self._members[subscription] = None
+        self._snapshot = None
+
+    def discard(self, subscription: Subscription) -> None:
+        del self._members[subscription]
+        self._snapshot = None
+
+    @property
+    def members(self) -> tuple[Subscription, ...]:
+        """As they are now; made anew only after a change, for a copy costs a large room as much as a few sends."""
+        if self._snapshot is None:
+            self._snapshot = tuple(self._members)
+        return self._snapshot
+
+
 class Audience:
     """The subscriptions of one conversation on this node, grouped by what their frames share."""
 
     def __init__(self) -> None:
-        self._groups: dict[Topic, dict[FrameFormat, dict[Subscription, None]]] = {topic: {} for topic in Topic}
+        self._groups: dict[Topic, dict[FrameFormat, _Group]] = {topic: {} for topic in Topic}
         self._size = 0
 
     def __len__(self) -> int:
@@ -36,12 +68,15 @@ class Audience:
 
     def of_topic(self, topic: Topic) -> Iterator[Subscription]:
         for group in self._groups[topic].values():
-            yield from group
+            yield from group.members
 
     def add(self, subscription: Subscription) -> None:
-        group = self._groups[subscription.topic].setdefault(subscription.format, {})
+        groups = self._groups[subscription.topic]
+        group = groups.get(subscription.format)
+        if group is None:
+            group = groups[subscription.format] = _Group()
         if subscription not in group:
-            group[subscription] = None
+            group.add(subscription)
             self._size += 1
 
     def discard(self, subscription: Subscription) -> bool:
@@ -50,7 +85,7 @@ class Audience:
         group = groups.get(subscription.format)
         if group is None or subscription not in group:
             return False
-        del group[subscription]
+        group.discard(subscription)
         if not group:
             del groups[subscription.format]
         self._size -= 1
@@ -68,33 +103,49 @@ class Audience:
         """
         late: list[Subscription] = []
         gone: list[Subscription] = []
-        served = 0
+        turn = _Turn(slice_size)
         for frame_format, group in list(self._groups[Topic.MESSAGES].items()):
-            offering = _Offering(frame_format, events)
-            for some in _slices(tuple(group), slice_size):
-                offering.to(some, late, gone)
-                served += len(some)
-                if served >= slice_size:
-                    served = 0
-                    await trio.lowlevel.checkpoint()
+            delivery = _Delivery(frame_format, events)
+            for some in turn.slices(group.members):
+                delivery.to(some, late, gone)
+                await turn.yield_when_over()
         return FanOut(late, gone)
 
     async def announce(self, topic: Topic, body: bytes, slice_size: int) -> None:
         """Offer one event that is never stored to every subscription of `topic`."""
-        served = 0
+        turn = _Turn(slice_size)
         for frame_format, group in list(self._groups[topic].items()):
             frame = frame_format.notice_frame(body)
-            for some in _slices(tuple(group), slice_size):
+            for some in turn.slices(group.members):
                 for subscription in some:
                     if not subscription.closed:
-                        subscription.write(frame)
-                served += len(some)
-                if served >= slice_size:
-                    served = 0
-                    await trio.lowlevel.checkpoint()
+                        subscription.outlet.offer(frame)
+                await turn.yield_when_over()
 
 
-class _Offering:
+class _Turn:
+    """Lets the other tasks run after every `size` subscriptions, over all groups."""
+
+    def __init__(self, size: int) -> None:
+        self._size = size
+        self._left = size
+
+    def slices(self, members: Sequence[Subscription]) -> Iterator[Iterable[Subscription]]:
+        """`members` in parts, each of which must be used up before the next is asked for."""
+        remaining, unserved = iter(members), len(members)
+        while unserved:
+            some = min(unserved, self._left)
+            yield islice(remaining, some)
+            unserved -= some
+            self._left -= some
+
+    async def yield_when_over(self) -> None:
+        if not self._left:
+            self._left = self._size
+            await trio.lowlevel.checkpoint()
+
+
+class _Delivery:
     """Events on their way to the subscriptions of one format: those that have had none of them share the bytes."""
 
     __slots__ = ("_events", "_first", "_format", "_frames", "_last")
@@ -105,21 +156,24 @@ class _Offering:
         self._first, self._last = events[0].rev, events[-1].rev
         self._frames: bytes | None = None
 
-    def to(self, some: Sequence[Subscription], late: list[Subscription], gone: list[Subscription]) -> None:
-        """Without a checkpoint."""
-        # What this loop does is what a delivery costs beside its system call: hence locals, and one call each.
-        first, last, noted = self._first, self._last, self._format.acknowledged
+    def to(self, some: Iterable[Subscription], late: list[Subscription], gone: list[Subscription]) -> None:
+        # What is done here for each subscription is the cost of a delivery beside its system call.
+        first, last, shared = self._first, self._last, not self._format.acknowledged
         frames = self._frames
+        size = 0 if frames is None else len(frames)
         for subscription in some:
             if subscription.closed:
                 gone.append(subscription)
-            elif subscription.rev < first and not noted:
+            elif subscription.rev < first and shared:
                 if frames is None:
                     frames = self._frames = self._format.message_frames(self._events)
-                written = subscription.write(frames)
+                    size = len(frames)
+                try:
+                    taken = subscription.outlet.direct(frames)
+                except OSError:
+                    taken = 0
                 subscription.rev = last
-                if not written:
-                    subscription.queued(self._events)
+                if taken != size and not self._finish(subscription, frames, taken):
                     late.append(subscription)
             elif subscription.rev < last:
                 missing = [event for event in self._events if event.rev > subscription.rev]
@@ -128,9 +182,14 @@ class _Offering:
                 if not written:
                     late.append(subscription)
 
-
-def _slices(members: Sequence[Subscription], size: int) -> Iterator[Sequence[Subscription]]:
-    return (members[start : start + size] for start in range(0, len(members), size))
+    def _finish(self, subscription: Subscription, frames: bytes, taken: int) -> bool:
+        """See to what the kernel did not take directly. False when some of it waits."""
+        if taken:
+            subscription.outlet.rest(frames, taken)
+        elif subscription.outlet.offer(frames):
+            return True
+        subscription.queued(self._events)
+        return False
 
 
 @frozen

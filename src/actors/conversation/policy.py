@@ -18,7 +18,7 @@ class ConversationPolicy:
     """Above it delivered marks are not announced, and are stored each `large_room_mark_interval`."""
     large_room_mark_interval: float = 10.0
     notification_interval: float = 1.0
-    fanout_slice: int = 256
+    fanout_slice: int = 512
     """Subscribers served between two checkpoints."""
     recent_events: int = 256
     recent_bytes: int = 262_144

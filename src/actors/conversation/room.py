@@ -139,7 +139,7 @@ class Room:
         if subscription.topic is Topic.TYPING:
             for user_id in self.typing.now_typing:
                 body = self._services.encoder.typing(self.id, user_id, is_typing=True)
-                subscription.write(subscription.format.notice_frame(body))
+                subscription.outlet.offer(subscription.format.notice_frame(body))
 
     def detach(self, subscription: Subscription) -> None:
         if (

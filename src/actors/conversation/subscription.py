@@ -49,9 +49,29 @@ class FrameFormat(Hashable, Protocol):
         ...
 
 
-class FrameWriter(Protocol):
-    def __call__(self, frames: bytes, /) -> bool:
-        """Hand ready frames to the socket without waiting. True when the kernel took all of it at once."""
+class DirectSend(Protocol):
+    def __call__(self, frames: bytes, /) -> int:
+        """How many bytes the kernel took. Raises `OSError` when it takes none."""
+        ...
+
+
+class Outlet(Protocol):
+    """The way to one socket, for frames that are ready. Nothing here waits."""
+
+    @property
+    def direct(self) -> DirectSend:
+        """Past the queue to the kernel; what it leaves goes to `rest`.
+
+        Refuses while anything is queued, which comes first, and when the way is closed.
+        """
+        ...
+
+    def rest(self, frames: bytes, taken: int) -> None:
+        """Queue what comes after the `taken` bytes that `direct` wrote."""
+        ...
+
+    def offer(self, frames: bytes, /) -> bool:
+        """Write or queue. True when the kernel took all of it at once."""
         ...
 
 
@@ -62,7 +82,7 @@ class Subscription(Protocol):
     closed: bool
 
     @property
-    def write(self) -> FrameWriter: ...
+    def outlet(self) -> Outlet: ...
 
     @property
     def user_id(self) -> UUID: ...
@@ -79,11 +99,11 @@ class Subscription(Protocol):
         ...
 
     def deliver(self, frames: bytes, events: Sequence[Encoded]) -> bool:
-        """`write` the frames of `events`, and note what the client has to acknowledge, or what has been queued."""
+        """Offer the frames of `events`, and note what the client has to acknowledge, or what has been queued."""
         ...
 
     def queued(self, events: Sequence[Encoded]) -> None:
-        """`write` left frames of `events` in the queue: they count as delivered once the socket has taken them."""
+        """Frames of `events` were left in the queue: they count as delivered once the socket has taken them."""
         ...
 
     def end(self) -> None:

@@ -165,6 +165,56 @@ def test_sends_keep_their_place_among_offers_and_a_cancelled_one_comes_whole_or_
     assert outbox.queued_bytes == 0
 
 
+def fan_out(outbox: Outbox, frames: bytes) -> None:
+    """As a conversation delivers: past the queue when it can."""
+    try:
+        taken = outbox.direct(frames)
+    except OSError:
+        outbox.offer(frames)
+    else:
+        if taken < len(frames):
+            outbox.rest(frames, taken)
+
+
+@given(_takes, st.lists(st.tuples(st.integers(1, 3000), st.sampled_from(["direct", "offer", "drive"])), max_size=80))
+def test_direct_sends_never_overtake_what_is_queued(takes: list[int], steps: list[tuple[int, str]]) -> None:
+    fake = FakeSocket([take or -1 for take in takes])
+    outbox = outbox_over(fake)
+    expected = bytearray()
+    for number, (size, step) in enumerate(steps):
+        frames = bytes([number]) * size
+        match step:
+            case "direct":
+                fan_out(outbox, frames)
+                expected += frames
+            case "offer":
+                outbox.offer(frames)
+                expected += frames
+            case _:
+                drive(outbox)
+    for _ in range(200):
+        drive(outbox)
+    assert fake.written == expected
+
+
+def test_nothing_is_sent_directly_once_a_close_is_queued() -> None:
+    fake = FakeSocket([])
+    outbox = outbox_over(fake)
+    outbox.close_after(b"CLOSE")
+    fan_out(outbox, b"late")
+    assert fake.written == b"CLOSE"
+    assert outbox.dropped == 1
+
+
+def test_a_direct_send_to_a_broken_socket_makes_the_outbox_dead() -> None:
+    fake = FakeSocket([])
+    outbox = outbox_over(fake)
+    fake.broken = errno.EPIPE
+    fan_out(outbox, b"late")
+    assert outbox.dead
+    assert outbox.dropped == 1
+
+
 def test_the_first_offer_above_the_limit_overflows_once_and_all_later_ones_are_dropped() -> None:
     overflows: list[int] = []
     outbox = outbox_over(FakeSocket([-1]), limit=100, on_overflow=lambda: overflows.append(outbox.queued_bytes))

@@ -5,6 +5,7 @@ import trio
 import trio.testing
 from trio.testing import MockClock
 
+from actors.conversation.subscription import Outlet
 from chathttp.edge.sessions import Sessions
 from chathttp.edge.transport import Peer
 
@@ -23,6 +24,10 @@ class FakeTransport:
     @property
     def closed(self) -> bool:
         return bool(self.closes)
+
+    @property
+    def outlet(self) -> Outlet:
+        raise NotImplementedError
 
     def frame(self, payload: bytes) -> bytes:
         return payload

@@ -15,6 +15,8 @@ from typing import Final
 
 import trio
 
+from actors.conversation.subscription import DirectSend
+
 GATHER: Final = 64
 """Queued pieces handed to one `sendmsg(2)`."""
 TURN_BYTES: Final = 262_144
@@ -23,6 +25,11 @@ TURN_BYTES: Final = 262_144
 
 def _no_writer(_: object) -> None:
     """In place of a writer where nothing will be written."""
+
+
+def _not_now(_: bytes, /) -> int:
+    """In place of `send(2)` where it may not be called."""
+    raise BlockingIOError
 
 
 class _Piece:
@@ -61,6 +68,7 @@ class Outbox:
         "_write_timeout",
         "_writing",
         "closed",
+        "direct",
         "dropped",
         "high_water",
         "on_drained",
@@ -86,6 +94,8 @@ class Outbox:
         self._dead = False
         self.closed = False
         """Nothing more is taken: a close frame is queued, the limit was passed, or the socket is gone."""
+        self.direct: DirectSend = sock.send
+        """`send(2)` while nothing is queued and nothing closed, so that a fan-out needs no step between."""
         self._drained: trio.Event | None = None
         self.queued_bytes = 0
         """Bytes of offers that wait; what `send` waits for is not counted."""
@@ -132,6 +142,10 @@ class Outbox:
             self._enqueue(_Piece(memoryview(data), counted=True, begun=False, written=None))
         return False
 
+    def rest(self, frames: bytes, taken: int) -> None:
+        """Queue what `direct` left of `frames`."""
+        self._enqueue(_Piece(memoryview(frames)[taken:], counted=True, begun=True, written=None))
+
     async def send(self, data: bytes) -> None:
         """Write after all that was queued before, and return when the kernel has it. Not held against the limit.
 
@@ -175,6 +189,7 @@ class Outbox:
         if self._closing or self._dead:
             return
         self._closing = self.closed = True
+        self.direct = _not_now
         if self._queue is not None and discard_queued:
             kept = deque(piece for piece in islice(self._queue, 1) if piece.begun)
             for piece in islice(self._queue, len(kept), None):
@@ -237,6 +252,7 @@ class Outbox:
     def retire(self) -> None:
         """Write nothing more, and let go of all callbacks, so that no reference cycle outlives the connection."""
         self._dead = self.closed = True
+        self.direct = _not_now
         self.on_drained = None
         self.on_overflow = None
         self._start_writer = _no_writer
@@ -251,6 +267,7 @@ class Outbox:
     def _enqueue(self, piece: _Piece) -> None:
         if self._queue is None:
             self._queue = deque()
+            self.direct = _not_now
         self._queue.append(piece)
         if piece.counted:
             self.queued_bytes += len(piece.data)
@@ -307,6 +324,8 @@ class Outbox:
 
     def _empty(self) -> None:
         self._queue = None
+        if not self.closed:
+            self.direct = self._sock.send
         if self._drained is not None:
             self._drained.set()
             self._drained = None

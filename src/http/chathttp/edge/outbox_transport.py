@@ -6,7 +6,6 @@ from typing import Final
 
 import trio
 
-from actors.conversation.subscription import FrameWriter
 from chathttp.edge.outbox import Outbox
 from chathttp.edge.transport import ConnectionEnded, Peer
 from chathttp.errors import CLOSE_OVERLOADED, CLOSE_TOO_BIG
@@ -24,11 +23,10 @@ class OutboxTransport(ABC):
     `_ended` (close code and reason) is set once, by whichever side ends first; from then on nothing is read.
     """
 
-    __slots__ = ("_ended", "_max_bytes", "_outbox", "offer", "peer")
+    __slots__ = ("_ended", "_max_bytes", "_outbox", "peer")
 
     def __init__(self, outbox: Outbox, peer: Peer, *, max_bytes: int) -> None:
         self._outbox = outbox
-        self.offer: FrameWriter = outbox.offer
         self._max_bytes = max_bytes
         self._ended: tuple[int, str] | None = None
         self.peer = peer
@@ -55,8 +53,15 @@ class OutboxTransport(ABC):
     def on_drained(self, hook: Callable[[], None] | None) -> None:
         self._outbox.on_drained = hook
 
+    @property
+    def outlet(self) -> Outbox:
+        return self._outbox
+
     def frame(self, payload: bytes) -> bytes:
         return text_frame(payload)
+
+    def offer(self, frames: bytes) -> bool:
+        return self._outbox.offer(frames)
 
     async def send(self, frames: bytes) -> None:
         try:

@@ -5,7 +5,7 @@ from typing import Protocol
 
 from attrs import frozen
 
-from actors.conversation.subscription import FrameWriter
+from actors.conversation.subscription import Outlet
 
 
 @frozen
@@ -76,11 +76,14 @@ class FrameTransport(Protocol):
         ...
 
     @property
-    def offer(self) -> FrameWriter:
-        """Hand over ready frames; True when the socket took all of it at once, so that `on_drained` will not tell.
-
-        Over the outbox's limit the connection is closed with 1013; then, and once closed, offers are dropped.
+    def outlet(self) -> Outlet:
+        """For live frames. Over the outbox's limit the connection is closed with 1013; from then on, and once closed,
+        they are dropped.
         """
+        ...
+
+    def offer(self, frames: bytes) -> bool:
+        """`outlet.offer`. When it is not True `on_drained` will tell that all has been written."""
         ...
 
     async def send(self, frames: bytes) -> None:

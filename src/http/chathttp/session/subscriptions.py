@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from typing import Protocol
 from uuid import UUID
 
-from actors.conversation.subscription import Encoded, FrameWriter, Topic, highest_created
+from actors.conversation.subscription import Encoded, Outlet, Topic, highest_created
 from chathttp.edge.transport import FrameTransport
 from chathttp.errors import CLOSE_OVERLOADED
 from chathttp.session.formats import MessageFormat
@@ -36,11 +36,11 @@ class TopicSubscription:
         "counts_as_delivered",
         "format",
         "id",
+        "outlet",
         "rev",
         "topic",
         "unacked",
         "user_id",
-        "write",
     )
 
     def __init__(
@@ -56,7 +56,7 @@ class TopicSubscription:
     ) -> None:
         self._owner = owner
         self._transport = transport
-        self.write: FrameWriter = transport.offer
+        self.outlet: Outlet = transport.outlet
         self.id = subscription_id
         self.conversation_id = conversation_id
         self.topic = topic
@@ -69,7 +69,7 @@ class TopicSubscription:
 
     def deliver(self, frames: bytes, events: Sequence[Encoded]) -> bool:
         self.expect_acks(events)
-        if self.write(frames):
+        if self.outlet.offer(frames):
             return True
         self.queued(events)
         return False
