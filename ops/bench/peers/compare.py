@@ -103,7 +103,7 @@ class Comparison:
                     with self._connected(peer, audience, ours.frame_size) as theirs:
                         yield from self._cases(row, ours, theirs, cases)
                 except (MeterError, PeerError) as error:
-                    yield evolve(row, case=REST, skipped=f"failed: {error}".splitlines()[0])
+                    yield evolve(row, case=REST, skipped=f"failed: {error}")
 
     def _cases(self, row: Row, ours: Bench, theirs: Bench, cases: Sequence[Case]) -> Generator[Row]:
         size = row.subscribers

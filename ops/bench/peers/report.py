@@ -192,7 +192,7 @@ def _table(rows: Sequence[Row]) -> list[str]:
     ]
     for row in rows:
         if row.ours is None or row.theirs is None:
-            lines.append(f"| {row.peer} ({row.version}) | {row.skipped} | | | | | | | | |")
+            lines.append(f"| {row.peer} ({row.version}) | {row.skipped.splitlines()[0]} | | | | | | | | |")
             continue
         ours, theirs = row.ours, row.theirs
         faults = f" ({theirs.faults} faults)" if theirs.faults else ""

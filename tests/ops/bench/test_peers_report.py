@@ -110,7 +110,7 @@ def test_what_is_written_is_read_again(tmp_path: Path) -> None:
 
 
 def test_the_table_shows_figures_ratios_and_why_there_are_none() -> None:
-    skipped = Row(peer="slow", version="3", subscribers=10, case="a case", skipped="too slow")
+    skipped = Row(peer="slow", version="3", subscribers=10, case="a case", skipped="too slow\nand its log")
     table = markdown(EMPTY.with_rows([row(), skipped]))
     assert "2026-01-01, a machine; stackmentor 0.1. Server on core 0, database on 1, meter on 1." in table
     assert "### 10 subscribers, a case" in table
