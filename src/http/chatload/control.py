@@ -1,6 +1,7 @@
 """A run from its beginning to its result: the process that starts the workers and tells them what to do."""
 
 import contextlib
+import math
 import os
 import resource
 import time
@@ -161,4 +162,5 @@ class _Run:
 
 
 def _ns(seconds: float) -> int:
-    return int(seconds * 1e9)
+    """Rounded up, so that no more periods fit into a time than do."""
+    return math.ceil(seconds * 1e9)

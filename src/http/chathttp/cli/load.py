@@ -89,7 +89,7 @@ def load(
     from chatload.scenario import ScenarioError
     from chatload.scenario_file import read_scenario
     from chatload.users import UsersError
-    from chatload.worker.endpoint import EndpointError
+    from chatload.worker.endpoint import Endpoint, EndpointError
     from chatload.workers import WorkerError
 
     given = {
@@ -118,6 +118,7 @@ def load(
     target = url or f"http://127.0.0.1:{settings.port}"
     console = Console()
     try:
+        Endpoint.of(target)
         plan = read_scenario(scenario, {key: value for key, value in given.items() if value is not None})
         thresholds = [parse_threshold(text) for text in threshold or ()]
         old = None if compare is None else read_result(compare)
@@ -174,6 +175,8 @@ def _users(scenario: "Scenario", url: str, tokens: Path | None, settings: Settin
             return read_users(tokens, rest.user_id)
     if urlsplit(url).hostname not in _LOCAL:
         raise UsersError("--tokens is needed: users are made by themselves only for a local `stackmentor dev`")
+    if not settings.database_url and _pid_of_dev(settings.data_dir) is None:
+        raise UsersError(f"no `stackmentor dev` runs on {settings.data_dir}: name its --data-dir, or --tokens")
     length = scenario.ramp + scenario.warm_up + scenario.hold + scenario.drain
     lifetime = max(settings.access_token_lifetime, length + _TOKEN_RESERVE)
     with database_of(settings) as database_url:
