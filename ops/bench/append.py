@@ -40,7 +40,7 @@ async def run(database_url: str) -> dict[str, float]:
     database = Database(database_url, rng=random.Random(), pool_size=1, append_batch_limit=512)
     async with trio.open_nursery() as nursery:
         await nursery.start(database.run)
-        sender, rooms = await _fill(database)
+        sender, rooms = await fill(database, CONVERSATIONS)
         for size in (1, 8, 64, 256):
             await _appends(database, sender, rooms, size, seconds=0.3)
             results[f"batch_{size}"] = await _appends(database, sender, rooms, size, SECONDS)
@@ -57,8 +57,9 @@ async def run(database_url: str) -> dict[str, float]:
     return results
 
 
-async def _fill(database: Database) -> tuple[UUID, list[UUID]]:
-    sender, rooms = uuid4(), [uuid4() for _ in range(CONVERSATIONS)]
+async def fill(database: Database, conversations: int) -> tuple[UUID, list[UUID]]:
+    """A new user, and new conversations of which he is the only member."""
+    sender, rooms = uuid4(), [uuid4() for _ in range(conversations)]
     await database.execute("INSERT INTO users (id, email, name) VALUES ($1, $2, 'Bench')", sender, str(sender))
     await database.execute(
         "INSERT INTO conversations (id, type, active_at, created_at, updated_at)"
@@ -71,7 +72,8 @@ async def _fill(database: Database) -> tuple[UUID, list[UUID]]:
     return sender, rooms
 
 
-def _message(sender: UUID, room: UUID) -> NewMessage:
+def message(sender: UUID, room: UUID) -> NewMessage:
+    """A new one, with a `client_message_id`, as clients send it."""
     message_id = uuid7(time.time_ns() // 1_000_000, random.getrandbits(74))
     return NewMessage(message_id, room, sender, "some words as people write them to each other", str(message_id))
 
@@ -80,7 +82,7 @@ async def _appends(database: Database, sender: UUID, rooms: list[UUID], size: in
     start = time.perf_counter()
     rows = 0
     while (spent := time.perf_counter() - start) < seconds:
-        await database.writer.append([_message(sender, rooms[i % len(rooms)]) for i in range(size)])
+        await database.writer.append([message(sender, rooms[i % len(rooms)]) for i in range(size)])
         rows += size
     return rows / spent
 
@@ -92,7 +94,7 @@ async def _callers(database: Database, sender: UUID, rooms: list[UUID]) -> float
     async def call(room: UUID) -> None:
         nonlocal rows
         while time.perf_counter() - start < SECONDS:
-            await database.writer.append([_message(sender, room)])
+            await database.writer.append([message(sender, room)])
             rows += 1
 
     async with trio.open_nursery() as nursery:
