@@ -1,14 +1,14 @@
 """The server under test: `stackmentor dev` in a process of its own, on a fresh data directory."""
 
 import json
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
 from attrs import frozen
 
 from chathttp.dev.cluster import prepare_cluster
-from tests.kit.command import stackmentor
+from tests.kit.command import COMMAND, stackmentor
 from tests.kit.devserver import DevServer
 from tests.kit.postgres import scratch_directory
 
@@ -45,7 +45,10 @@ class Target:
 
 
 @contextmanager
-def started_target() -> Generator[Target]:
+def started_target(
+    settings: Mapping[str, str] | None = None, command: tuple[str, ...] = (*COMMAND, "dev")
+) -> Generator[Target]:
+    """`settings` add to the environment; `command` is another way to start the same server."""
     directory = scratch_directory()
-    with DevServer(directory, env=_SETTINGS) as server:
+    with DevServer(directory, env={**_SETTINGS, **(settings or {})}, command=command) as server:
         yield Target(server.url, server.pid, directory, prepare_cluster(directory).url("stackmentor"))

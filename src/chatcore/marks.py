@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Collection, Iterable
+from itertools import islice
 from uuid import UUID
 
 from attrs import define
@@ -157,9 +158,10 @@ class Marks:
     def has_unannounced(self) -> bool:
         return bool(self._announce)
 
-    def take_unsaved(self, user_ids: Collection[UUID] | None = None) -> list[Mark]:
-        """The marks that are not stored yet, of `user_ids` or of all; from now on they count as stored."""
-        taken = [self.of(user_id) for user_id in self._dirty if user_ids is None or user_id in user_ids]
+    def take_unsaved(self, user_ids: Collection[UUID] | None = None, limit: int | None = None) -> list[Mark]:
+        """At most `limit` of the marks that are not stored yet, of `user_ids` or of all; they count as stored now."""
+        dirty = self._dirty if user_ids is None else self._dirty.intersection(user_ids)
+        taken = [self.of(user_id) for user_id in islice(dirty, limit)]
         self._dirty.difference_update([mark.user_id for mark in taken])
         return taken
 

@@ -164,7 +164,7 @@ class ConversationActor:
                 case Task.SAVE_MARKS:
                     await self._save_marks(room)
                 case Task.NOTIFY:
-                    room.notify_of_messages()
+                    await room.notify_of_messages()
                 case Task.CATCH_UP:
                     await self._catch_up(room)
                 case _:

@@ -17,8 +17,10 @@ class ConversationPolicy:
     large_room_members: int = 100
     """Above it delivered marks are not announced, and are stored each `large_room_mark_interval`."""
     large_room_mark_interval: float = 10.0
+    marks_page: int = 500
+    """Members whose marks are stored by one statement; between two the other tasks run."""
     notification_interval: float = 1.0
-    fanout_slice: int = 512
+    fanout_slice: int = 256
     """Subscribers served between two checkpoints."""
     recent_events: int = 256
     recent_bytes: int = 262_144

@@ -1,8 +1,10 @@
 """What one incarnation of a conversation's actor holds in memory, and how it delivers."""
 
 from collections.abc import Collection, Sequence
+from itertools import islice
 from uuid import UUID
 
+import trio
 from attrs import frozen
 
 from actors.conversation.audience import Attendance
@@ -176,33 +178,32 @@ class Room:
             await self.audience.announce(Topic.READ, body, self._policy.fanout_slice)
 
     async def save_marks(self, user_ids: Collection[UUID] | None = None) -> None:
-        """Store the marks that are not stored yet, of `user_ids` or of all. Raises `ChatError`: they stay unsaved."""
-        unsaved = marks = self.marks.take_unsaved(user_ids)
-        if not marks:
-            return
-        try:
-            await self._services.store.save_marks(self.id, marks)
-            unsaved = []
-        finally:
-            self.marks.put_back(unsaved)
+        """Store the marks that are not stored yet, of `user_ids` or of all. Raises `ChatError`: the others stay so."""
+        while marks := self.marks.take_unsaved(user_ids, self._policy.marks_page):
+            unsaved = marks
+            try:
+                await self._services.store.save_marks(self.id, marks)
+                unsaved = []
+            finally:
+                self.marks.put_back(unsaved)
 
-    def notify_of_messages(self) -> None:
+    async def notify_of_messages(self) -> None:
         """Tell the members that listen on this node of the newest message, each with his unread count."""
         message, self.unnoticed = self.unnoticed, None
         if message is None:
             return
         listening = self._services.users.listening
         few, many = (self.marks.all(), listening) if len(self.marks) < len(listening) else (listening, self.marks)
-        bodies: list[tuple[UUID, bytes]] = []
-        for user_id in few:
-            if user_id in many:
-                unread = max(0, self.last_seq - self.marks.of(user_id).read_seq)
-                notification = Notification(
-                    NotificationType.MESSAGE_CREATED, self.id, message=message, unread_count=unread
-                )
-                bodies.append((user_id, self._services.encoder.notification(notification)))
-        if bodies:
+        told = iter([user_id for user_id in few if user_id in many])
+        while some := list(islice(told, self._policy.fanout_slice)):
+            bodies = [(user_id, self._body_for(user_id, message)) for user_id in some if user_id in self.marks]
             self._services.users.tell(Notify(self.id, bodies, skip_watching=True))
+            await trio.lowlevel.checkpoint()
+
+    def _body_for(self, user_id: UUID, message: Message) -> bytes:
+        unread = max(0, self.last_seq - self.marks.of(user_id).read_seq)
+        notification = Notification(NotificationType.MESSAGE_CREATED, self.id, message=message, unread_count=unread)
+        return self._services.encoder.notification(notification)
 
     def notify(self, type_: NotificationType, about: UUID | None, also: Sequence[UUID] = ()) -> None:
         """Tell all members, and the users in `also`, of a change of the conversation itself."""

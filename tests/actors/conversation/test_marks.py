@@ -78,6 +78,24 @@ async def test_durable_marks_that_wait_together_are_one_write() -> None:
         assert all(town.stored(room, user_id)[1] == 2 for user_id in people)
 
 
+async def test_the_marks_of_a_large_room_are_stored_page_by_page_and_none_is_left_out(
+    autojump_clock: MockClock,
+) -> None:
+    async with open_town(ConversationPolicy(marks_page=10)) as town:
+        people = await town.people(25)
+        room = await town.group(*people)
+        await town.node.post(room, people[0], "one")
+        for user_id in people[1:]:
+            await town.node.read(room, user_id, 1)
+        town.faults.pause("save_marks")
+        await trio.sleep(2)
+        town.faults.fail_next(method="save_marks")
+        town.faults.resume("save_marks")
+        await trio.sleep(5)
+        assert town.faults.calls["save_marks"] == 1 + 3
+        assert [town.stored(room, user_id) for user_id in people] == [(1, 1)] * 25
+
+
 async def test_a_durable_mark_that_cannot_be_stored_is_refused_and_written_behind(autojump_clock: MockClock) -> None:
     async with open_town() as town:
         room, alice, bob = await town.pair()

@@ -1,0 +1,45 @@
+"""A conversation with many subscribers, and the meter connected to it."""
+
+import tempfile
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+from urllib.parse import urlsplit
+
+from ops.bench.broadcast.meter import MARK, MARK_SIZE, Meter, Stomp
+from ops.bench.client import Rest
+from ops.bench.target import BenchUser, Target
+
+TEXT: Final = MARK + "x" * (100 - MARK_SIZE)
+"""A message of 100 characters."""
+
+
+def meter_of_room(
+    meter: Path, target: Target, users: Sequence[BenchUser], directory: Path, *, publishers: int = 1
+) -> Meter:
+    """A new group of all `users`; the first `publishers` of them publish, the others subscribe."""
+    tokens = directory / "tokens"
+    tokens.write_text("".join(f"{user.token}\n" for user in users))
+    room = Rest(target.url, users[0].token).make_group("bench", [user.user_id for user in users[1:]])
+    return Meter(
+        meter,
+        urlsplit(target.url).port or 80,
+        len(users) - publishers,
+        f'{{"conversationId":"{room}","text":"{TEXT}"}}',
+        publishers=publishers,
+        path="/ws",
+        stomp=Stomp(subscribe=f"/topic/conversation.{room}", send="/app/message.send", host="localhost", tokens=tokens),
+        cpu={"server": [target.pid]},
+    )
+
+
+@contextmanager
+def measured_room(target: Target, meter: Path, subscribers: int, *, publishers: int = 1) -> Generator[Meter]:
+    """A room of new users."""
+    users = target.users(publishers + subscribers)
+    with (
+        tempfile.TemporaryDirectory(prefix="stackmentor-room-") as directory,
+        meter_of_room(meter, target, users, Path(directory), publishers=publishers) as connected,
+    ):
+        yield connected
