@@ -4,7 +4,7 @@ psycopg's thin binding (`psycopg.pq`) does no I/O of its own but through non-blo
 stands between a commit and who waits for it.
 """
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Final
 
@@ -58,28 +58,17 @@ class LibpqConnection:
     def send(self, query: Query) -> None:
         """Write as much of it as the socket takes at once. Raises `LostError`."""
         formats = [_BINARY] * len(query.parameters)
-        try:
-            self._connection.send_query_prepared(query.name, query.parameters, formats, _BINARY)
-            self.unsent = self._connection.flush() != 0
-        except psycopg.OperationalError as error:
-            raise self._lost(str(error)) from error
+        send = self._connection.send_query_prepared
+        self._write(lambda: send(query.name, query.parameters, formats, _BINARY))
 
     async def arrival(self) -> None:
         """Wait until something came from the server, or until more can be written. Raises `LostError`."""
-        if self.unsent:
-            # What the server has to say first, it says before it reads on.
-            async with trio.open_nursery() as nursery:
-                nursery.start_soon(self._first, trio.lowlevel.wait_readable, nursery.cancel_scope)
-                nursery.start_soon(self._first, trio.lowlevel.wait_writable, nursery.cancel_scope)
-        else:
-            try:
-                await trio.lowlevel.wait_readable(self._connection.socket)
-            except (OSError, psycopg.OperationalError, trio.ClosedResourceError) as error:
-                raise self._lost("the connection was closed") from error
-
-    async def _first(self, wait: Callable[[int], Awaitable[None]], others: trio.CancelScope) -> None:
-        await wait(self._connection.socket)
-        others.cancel()
+        # The server reads a query whole before it answers, so only one of the two can be worth waiting for.
+        wait = trio.lowlevel.wait_writable if self.unsent else trio.lowlevel.wait_readable
+        try:
+            await wait(self._connection.socket)
+        except (OSError, psycopg.OperationalError, trio.ClosedResourceError) as error:
+            raise self._lost("the connection was closed") from error
 
     def poll(self) -> PGresult | None:
         """The result, once it and all that belongs to it is there: of several commands the first failure, else
@@ -120,21 +109,20 @@ class LibpqConnection:
 
     async def execute(self, command: bytes) -> None:
         """A command without parameters. Raises `ServerError`, `LostError`."""
-        try:
-            self._connection.send_query(command)
-            self.unsent = self._connection.flush() != 0
-        except psycopg.OperationalError as error:
-            raise self._lost(str(error)) from error
+        self._write(lambda: self._connection.send_query(command))
         await self.receive()
 
     async def prepare(self, name: bytes, statement: bytes) -> None:
         """Raises `ServerError`, `LostError`."""
+        self._write(lambda: self._connection.send_prepare(name, statement))
+        await self.receive()
+
+    def _write(self, begin: Callable[[], None]) -> None:
         try:
-            self._connection.send_prepare(name, statement)
+            begin()
             self.unsent = self._connection.flush() != 0
         except psycopg.OperationalError as error:
             raise self._lost(str(error)) from error
-        await self.receive()
 
     def close(self) -> None:
         """Close it, and wake who waits for it. Nothing happens the second time."""
@@ -160,7 +148,7 @@ class LibpqConnection:
 
 
 async def connect(options: ConnectOptions) -> LibpqConnection:
-    """A new connection. Raises `LostError`, `OSError`, `psycopg.ProgrammingError` (the URL)."""
+    """A new connection. Raises `LostError`, other `OSError`, `psycopg.Error`."""
     with trio.move_on_after(options.connect_timeout):
         # A thread, since libpq looks host names up before it gives the control back.
         opened = await trio.to_thread.run_sync(

@@ -1,4 +1,4 @@
-"""The one-shot answer that a trio task waits for while asyncio works on it."""
+"""The one-shot answer that a trio task waits for while the database works on it."""
 
 from typing import Generic, TypeVar
 

@@ -30,7 +30,6 @@ WRITER_SETTINGS: Final[Mapping[str, str]] = {
 }
 """The append's plan is made once a connection, perhaps over empty tables: it must suit full ones all the same."""
 
-
 _WARY_BATCHES: Final = 16
 """Repeats come in swarms, when many clients connect anew: after one, so many batches are not tried the short way."""
 _STOPPED: Final = "stopped"
@@ -148,7 +147,7 @@ class AppendWriter:
         while True:
             try:
                 connection = await connect(self._settings.options)
-            except (OSError, psycopg.ProgrammingError) as error:
+            except (OSError, psycopg.Error) as error:
                 self._down(error)
             else:
                 if await self._prepared(connection):
