@@ -29,6 +29,7 @@ from actors.runtime.supervisor import Supervisor
 from actors.users.actor import Users
 from chatcore.errors import ChatError
 from chatcore.uuid7 import uuid7
+from chathttp import collector
 from chathttp.edge.listener import open_listener
 from chathttp.edge.refusal import Headers, standard_headers
 from chathttp.edge.server import EdgeServer
@@ -162,6 +163,7 @@ class _Node:
             self._edge = edge
             self._ready = True
             context.started()
+            collector.settle()
             self._on_ready(_url(settings.host, self._port))
 
     def _take_listener(self) -> socket.socket:
