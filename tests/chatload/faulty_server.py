@@ -39,6 +39,8 @@ class Wrong:
     """The send, by its place among all sends from 1, is refused."""
     stall: Mapping[int, float] = field(factory=dict[int, float])
     """Everything stands still for so many seconds before the message."""
+    full: bool = False
+    """No WebSocket is let in."""
 
 
 @define(eq=False)
@@ -101,6 +103,9 @@ class FaultyServer:
             while piece := client.sock.recv(65_536):
                 data += piece
                 head, end, body = data.partition(b"\r\n\r\n")
+                if end and self._wrong.full and b"upgrade: websocket" in head.lower():
+                    client.write(b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n")
+                    return
                 if end and b"upgrade: websocket" in head.lower():
                     self._websocket(client, data)
                     return

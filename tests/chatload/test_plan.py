@@ -34,7 +34,7 @@ def users(count: int) -> list[LoadUser]:
 
 def planned(scenario: Scenario, rest: FakeRest, count: int | None = None, processes: int = 1) -> Plan:
     made = users(wanted_users(scenario) if count is None else count)
-    return make_plan(scenario, made, rest, processes, loopback=True)
+    return make_plan(scenario, made, rest, processes, many_sources=True)
 
 
 def connections(plan: Plan) -> list[ConnectionPlan]:

@@ -4,6 +4,7 @@ import contextlib
 import math
 import os
 import resource
+import socket
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -41,7 +42,8 @@ def run(job: Job, progress: Progress) -> Result:
     started_at = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
     progress.on_phase(Phase.PREPARE)
     with contextlib.closing(Rest(job.url)) as rest:
-        plan = make_plan(job.scenario, job.users, rest, job.processes, loopback=endpoint.is_loopback)
+        sources = endpoint.is_loopback and endpoint.family == socket.AF_INET
+        plan = make_plan(job.scenario, job.users, rest, job.processes, many_sources=sources)
     _check_descriptors(plan)
     with started_workers(len(plan.workers)) as workers:
         return make_result(_Run(job, plan, workers, progress).run(), job, plan, endpoint, started_at)

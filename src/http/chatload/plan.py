@@ -36,8 +36,11 @@ def wanted_users(scenario: Scenario) -> int:
     return sum(shape.connections for shape in scenario.rooms())
 
 
-def make_plan(scenario: Scenario, users: Sequence[LoadUser], rest: Rest, processes: int, *, loopback: bool) -> Plan:
-    """Makes the conversations. Raises `RestError`, and `ScenarioError` when there are too few users for its pairs."""
+def make_plan(scenario: Scenario, users: Sequence[LoadUser], rest: Rest, processes: int, *, many_sources: bool) -> Plan:
+    """Makes the conversations. With `many_sources` connections may come from any address of 127.0.0.0/8.
+
+    Raises `RestError`, and `ScenarioError` when there are too few users for the pairs.
+    """
     shapes = scenario.rooms()
     maker = _Maker(scenario, users, rest)
     for shape in shapes:
@@ -46,7 +49,7 @@ def make_plan(scenario: Scenario, users: Sequence[LoadUser], rest: Rest, process
     dealt: list[list[ConnectionPlan]] = [[] for _ in range(processes)]
     whole_rooms = len(shapes) >= _ROOMS_PER_WORKER * processes
     phases = _phases(maker.sender_order)
-    several = loopback and total > PORTS
+    several = many_sources and total > PORTS
     for index, draft in enumerate(maker.connections):
         number, publishers = phases.get(index, (0, 0))
         plan = ConnectionPlan(

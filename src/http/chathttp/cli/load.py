@@ -197,12 +197,14 @@ def _probe(url: str, pid: int | None, metrics_url: str | None, settings: Setting
 
 
 def _pid_of_dev(data_dir: Path) -> int | None:
-    """What the lock of the data directory says of who holds it."""
+    """What the lock of the data directory says of who holds it; a holder that was killed leaves its word behind."""
     try:
         words = (data_dir / "lock").read_text("ascii").split()
     except (OSError, UnicodeDecodeError):
         return None
-    return int(words[1]) if len(words) == 2 and words[0] == "dev" and words[1].isdigit() else None
+    if len(words) != 2 or words[0] != "dev" or not Path("/proc", words[1]).exists():
+        return None
+    return int(words[1])
 
 
 @contextlib.contextmanager
