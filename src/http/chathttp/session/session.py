@@ -105,6 +105,8 @@ class _Session:
             extra = {"version": SUPPORTED} if isinstance(error, UnsupportedVersionError) else server_frames.NO_HEADERS
             receipt = None if self._refused is None else self._refused.header("receipt")
             self._link.end(ChatError(error.code, str(error)), close_code, extra, receipt_id=receipt)
+            # The decoder keeps the error, and its traceback would keep this session.
+            error.__traceback__ = None
             await self._drain()
         except _Refuse as refusal:
             self._link.end(refusal.error)
@@ -139,6 +141,8 @@ class _Session:
         self._liveness.stop()
         if self._sender is not None and self._protocol.connected:
             self._sender.stop_typing()
+        # It refers back to here for renewing tokens.
+        self._sender = None
         self._subscriber.close()
 
     async def _drain(self) -> None:
