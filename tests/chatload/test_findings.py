@@ -26,7 +26,7 @@ def result_of(
 ) -> Result:
     scenario = scenario or Fanout(hold=10.0)
     go = Go(2 * SECOND, 3 * SECOND, 13 * SECOND, storms or [])
-    outcome = Outcome(whole, 0, 2 * SECOND, go, 14 * SECOND)
+    outcome = Outcome(whole, 2 * SECOND, 0, go, 14 * SECOND)
     plan = Plan([], [[]], {0: 300}, 4, 304, ["a plan's note"])
     job = Job(scenario=scenario, url="http://127.0.0.1:1", users=[], processes=1, probe=NoProbe(), notes=["a job's"])
     return make_result(outcome, job, plan, Endpoint.of(job.url), "2026-01-01T00:00:00Z")

@@ -65,7 +65,7 @@ class _Run:
         self._job = job
         self._start = time.monotonic_ns()
         self._gathering = Gathering(self._start, plan.listeners, len(workers), job.probe)
-        self._ready = 0
+        self._ready: list[Ready] = []
         self._settled = 0
         self._highest: dict[int, int] = {}
 
@@ -74,9 +74,8 @@ class _Run:
         progress.on_phase(Phase.CONNECT)
         self._workers.tell_each(self._setups())
         patience = scenario.ramp + 2 * CONNECT_TIMEOUT
-        if not self._pump(self._start + _ns(patience), lambda: self._ready == len(self._workers)):
+        if not self._pump(self._start + _ns(patience), lambda: len(self._ready) == len(self._workers)):
             raise WorkerError(f"not all {self._plan.connections} connections stand after {patience:g} seconds")
-        connected_at = time.monotonic_ns()
         go = self._traffic()
         self._gathering.measured_from = go.measured
         self._workers.tell(go)
@@ -94,7 +93,8 @@ class _Run:
         self._pump(go.end)
         progress.on_phase(Phase.DRAIN)
         self._drain(go)
-        return Outcome(self._gathering, self._start, connected_at, go, time.monotonic_ns())
+        connecting = max(each.until for each in self._ready) - min(each.since for each in self._ready)
+        return Outcome(self._gathering, connecting, self._start, go, time.monotonic_ns())
 
     def _setups(self) -> list[Setup]:
         scenario, plan = self._scenario, self._plan
@@ -147,7 +147,7 @@ class _Run:
     def _take(self, worker: int, answer: Answer) -> None:
         match answer:
             case Ready():
-                self._ready += 1
+                self._ready.append(answer)
             case Report():
                 interval = self._gathering.add(worker, answer)
                 if interval is not None:

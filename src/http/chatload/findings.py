@@ -84,11 +84,10 @@ def make_result(outcome: Outcome, job: Job, plan: Plan, endpoint: Endpoint, star
 
 def _rates(outcome: Outcome, job: Job, plan: Plan) -> dict[str, float]:
     held, hold, go = outcome.gathering.held, job.scenario.hold, outcome.go
-    connecting = (outcome.connected_at - outcome.setup_start) / 1e9
     rates = {
         "deliveries": held["delivered"] / hold,
         "sends": held["sent"] / hold,
-        "connects": plan.connections / connecting,
+        "connects": plan.connections / max(1e-9, outcome.connecting / 1e9),
     }
     last_resume = max((each.last_resume for each in outcome.gathering.finals), default=0)
     if go.storms and last_resume > go.storms[-1][1]:

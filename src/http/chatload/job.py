@@ -28,7 +28,8 @@ class Outcome:
     """What a run leaves; moments are nanoseconds of CLOCK_MONOTONIC."""
 
     gathering: Gathering
+    connecting: int
+    """Nanoseconds from the first connection's begin until the last was subscribed."""
     setup_start: int
-    connected_at: int
     go: Go
     ended_at: int

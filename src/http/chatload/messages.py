@@ -88,6 +88,10 @@ class Part(IntEnum):
 class Ready(Frozen, frozen=True):
     """All connections are subscribed."""
 
+    since: int
+    """When the first one began to connect."""
+    until: int
+
 
 class Seen(msgspec.Struct, frozen=True, array_like=True):
     """Deliveries of one message within an interval. `replayed` of them came in a resume."""

@@ -33,7 +33,8 @@ class Lives:
         self.all = [Connection(self, plan, rooms[plan.room]) for plan in setup.connections]
         self.ready_count = 0
         self.on_received: Callable[[Connection, bytes, int], None]
-        self.on_all_ready: Callable[[], None]
+        self.on_all_ready: Callable[[int, int], None]
+        """Told when the first connection began to connect, and when the last was subscribed."""
         self.on_ready: Callable[[Connection], None]
         self.on_failed: Callable[[str], None]
         self.last_resume = 0
@@ -46,6 +47,7 @@ class Lives:
         self._connecting: set[Connection] = set()
         self._attempts: dict[int, int] = {}
         self._begun = False
+        self._first = 0
         self._rotation = deque(each for each in self.all if each.plan.listens and not each.plan.slow)
 
     def begin(self) -> None:
@@ -78,7 +80,7 @@ class Lives:
             self._open_next()
             if self.ready_count == len(self.all):
                 self._begun = True
-                self.on_all_ready()
+                self.on_all_ready(self._first, time.monotonic_ns())
 
     def resumed(self, connection: Connection, at: int) -> None:
         self._tally.counts["resumes"] += 1
@@ -152,7 +154,9 @@ class Lives:
             return
         connection.resuming = self._begun and connection.plan.listens
         self._connecting.add(connection)
-        connection.start(time.monotonic_ns())
+        now = time.monotonic_ns()
+        self._first = self._first or now
+        connection.start(now)
         if connection.stage is not Stage.CLOSED:
             self.by_fd[connection.fd] = connection
 

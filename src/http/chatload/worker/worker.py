@@ -42,7 +42,7 @@ class Worker:
         self._traffic = Traffic(setup, self._lives.all, self._tally)
         self._receiver = Receiver(self._lives.by_fd, self._tally, self)
         self._lives.on_received = self._receiver.received
-        self._lives.on_all_ready = lambda: channel.send(Ready())
+        self._lives.on_all_ready = lambda since, until: channel.send(Ready(since, until))
         self._lives.on_ready = self._traffic.connection_ready
         self._lives.on_failed = self._fail
         self._go: Go | None = None
