@@ -12,6 +12,7 @@ from actors.conversation.handlers import Handlers
 from actors.conversation.messages import ConversationMessage, Post
 from actors.conversation.refusal import refuse
 from actors.conversation.room import ConversationServices, Room
+from actors.runtime.alarms import Alarm
 from actors.runtime.cell import ActorContext
 from actors.runtime.mailbox import MailboxClosed
 from chatcore.errors import ChatError, ErrorCode, not_found, unavailable
@@ -35,6 +36,7 @@ class ConversationActor:
         self._attendance = attendance
         self._audience = attendance.audience
         self._mailbox = context.mailbox
+        self._alarm = Alarm(context.alarms, self._mailbox.nudge)
         self._agenda = Agenda()
         self._handlers = Handlers(services, self._agenda)
         self._idle_at = inf
@@ -114,11 +116,10 @@ class ConversationActor:
 
     async def _serve(self, room: Room) -> None:
         while not room.gone:
-            self._plan(room)
-            batch: list[ConversationMessage] = []
+            now = trio.current_time()
+            self._plan(room, now)
             try:
-                with trio.move_on_at(min(self._agenda.next_deadline, self._idle_at)):
-                    batch = await self._mailbox.receive_batch(self._policy.batch_limit)
+                batch = await self._receive_until(min(self._agenda.next_deadline, self._idle_at), now)
             except MailboxClosed:
                 return
             if batch:
@@ -132,8 +133,16 @@ class ConversationActor:
                 self._idle_at = inf
         self._close_unknown()
 
-    def _plan(self, room: Room) -> None:
-        now = trio.current_time()
+    async def _receive_until(self, deadline: float, now: float) -> list[ConversationMessage]:
+        """What waits or comes; nothing once the deadline has passed, or sooner."""
+        if deadline <= now:
+            self._mailbox.done()
+            await trio.lowlevel.checkpoint()
+            return []
+        self._alarm.ring_by(deadline)
+        return await self._mailbox.receive_batch_or_nudge(self._policy.batch_limit)
+
+    def _plan(self, room: Room, now: float) -> None:
         agenda = self._agenda
         policy = self._policy
         agenda.set(Task.EXPIRE_TYPING, room.typing.next_deadline)
@@ -153,6 +162,8 @@ class ConversationActor:
 
     async def _do_what_is_due(self, room: Room) -> None:
         now = trio.current_time()
+        if now < self._agenda.next_deadline:
+            return
         for task in self._agenda.take_due(now):
             match task:
                 case Task.EXPIRE_TYPING:

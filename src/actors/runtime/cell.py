@@ -9,6 +9,7 @@ import trio
 
 from chatcore.errors import ChatError, ErrorCode
 
+from .alarms import Alarms
 from .child import UnexpectedReturn
 from .crash import CrashGuard
 from .events import EventKind
@@ -25,7 +26,7 @@ class ActorContext(Generic[M]):
 
     `in_hand` holds what earlier incarnations had received and not finished, in order of receipt. The actor settles
     it before its first receive, which marks it as done. `stopping` is set when the actor is asked to come to an
-    end; its mailbox then gives what waits and after that raises `MailboxClosed`.
+    end; its mailbox then gives what waits and after that raises `MailboxClosed`. `alarms` keeps its deadlines.
     """
 
     key: Hashable
@@ -35,6 +36,7 @@ class ActorContext(Generic[M]):
     last_error: Exception | None
     in_hand: list[M]
     stopping: trio.Event
+    alarms: Alarms
 
     def done(self) -> None:
         """What was received so far is finished: a crash from here on does not hand it on."""
@@ -52,6 +54,7 @@ class CellPolicy(Generic[M]):
     quarantine: float
     rng: random.Random
     stopping: trio.Event
+    alarms: Alarms
     refuse: Callable[[M, ChatError], None]
     report: Callable[[EventKind, str, Exception | None, float | None], None]
 
@@ -115,7 +118,14 @@ class Cell(Generic[M]):
         self.state = ActorState.RUNNING
         with CrashGuard(self._crashed):
             context = ActorContext(
-                self.key, self.name, mailbox, self.restarts, self.last_error, mailbox.in_hand, stopping
+                self.key,
+                self.name,
+                mailbox,
+                self.restarts,
+                self.last_error,
+                mailbox.in_hand,
+                stopping,
+                self.policy.alarms,
             )
             await self.make()(context)
         mailbox.pause()

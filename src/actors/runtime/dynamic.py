@@ -13,6 +13,7 @@ from trio import TASK_STATUS_IGNORED, Nursery, TaskStatus
 
 from chatcore.errors import ChatError, overloaded, unavailable
 
+from .alarms import Alarms
 from .cell import ActorBehaviour, Cell, CellPolicy
 from .events import EventKind, OnEvent, SupervisorEvent, report
 from .mailbox import Mailbox
@@ -81,6 +82,7 @@ class DynamicSupervisor(Generic[K, M]):
         self._context = Context()
         self._stopping = trio.Event()
         self._finished = trio.Event()
+        self._alarms = Alarms()
         self._policy = self._make_policy()
         self._totals = _Totals()
 
@@ -118,17 +120,21 @@ class DynamicSupervisor(Generic[K, M]):
         """Keep the actors until `stop` or cancellation; what is unhandled then is refused as `UNAVAILABLE`."""
         self._stopping = trio.Event()
         self._finished = trio.Event()
+        self._alarms = Alarms()
         self._policy = self._make_policy()
         # Actors must not inherit the context variables of whoever happens to send the first message.
         self._context = copy_context()
         try:
-            async with trio.open_nursery() as nursery:
-                self._nursery = nursery
-                try:
-                    task_status.started()
-                    await self._stopping.wait()
-                finally:
-                    self._seal()
+            async with trio.open_nursery() as clocks:
+                clocks.start_soon(self._alarms.run, name=f"{self.name}: alarms")
+                async with trio.open_nursery() as nursery:
+                    self._nursery = nursery
+                    try:
+                        task_status.started()
+                        await self._stopping.wait()
+                    finally:
+                        self._seal()
+                clocks.cancel_scope.cancel()
         finally:
             self._nursery = None
             self._finished.set()
@@ -177,7 +183,9 @@ class DynamicSupervisor(Generic[K, M]):
         )
 
     def _make_policy(self) -> CellPolicy[M]:
-        return CellPolicy(self._intensity, self._quarantine, self._rng, self._stopping, self._refuse, self._report)
+        return CellPolicy(
+            self._intensity, self._quarantine, self._rng, self._stopping, self._alarms, self._refuse, self._report
+        )
 
     def _start(self, key: K) -> Cell[M]:
         nursery = self._nursery

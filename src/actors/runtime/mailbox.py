@@ -131,6 +131,26 @@ class Mailbox(Generic[M]):
         self._in_hand = batch.copy()
         return batch
 
+    async def receive_batch_or_nudge(self, limit: int) -> list[M]:
+        """As `receive_batch`, but empty when `nudge` came first."""
+        self.done()
+        if self._queue:
+            await trio.lowlevel.checkpoint()
+        else:
+            await self._wait_for_message()
+            if not self._queue:
+                if not self.is_open:
+                    raise MailboxClosed(self.name)
+                return []
+        batch = self._take(limit)
+        self._in_hand = batch.copy()
+        return batch
+
+    def nudge(self) -> None:
+        """Wake the consumer if it waits in `receive_batch_or_nudge`."""
+        if self._receiver is not None:
+            self._wake_receiver()
+
     def try_receive(self) -> M | None:
         """The oldest message if one waits; it joins what is in hand already."""
         if not self._queue:

@@ -1,6 +1,5 @@
 """One node: builds everything from the settings and runs it as the tree of tasks that the architecture names."""
 
-import os
 import random
 import socket
 import time
@@ -28,7 +27,6 @@ from actors.runtime.spec import ChildContext, ChildSpec, Restart, RestartIntensi
 from actors.runtime.supervisor import Supervisor
 from actors.users.actor import Users
 from chatcore.errors import ChatError
-from chatcore.uuid7 import uuid7
 from chathttp import collector
 from chathttp.edge.listener import open_listener
 from chathttp.edge.refusal import Headers, standard_headers
@@ -41,6 +39,7 @@ from chathttp.identity.mail import FileMailer
 from chathttp.identity.passwords import Passwords
 from chathttp.identity.service import IdentityService
 from chathttp.identity.verifier import TokenVerifier
+from chathttp.ids import IdSource
 from chathttp.policies import conversation_policy, edge_limits, session_policy
 from chathttp.rate import RateLimiter
 from chathttp.rest.app import create_app
@@ -198,6 +197,7 @@ class _Node:
             client_id=settings.jwt_audience,
             cache_size=settings.token_cache_size,
         )
+        new_id = IdSource()
         limiter = RateLimiter[UUID](settings.send_rate, settings.send_burst)
         app = create_app(
             Services(
@@ -245,11 +245,6 @@ class _Node:
 
     def _database_health(self) -> HealthState:
         return HealthState.UP if self._database.state.status is LaneStatus.UP else HealthState.DOWN
-
-
-def new_id() -> UUID:
-    """A UUIDv7 of now."""
-    return uuid7(time.time_ns() // 1_000_000, int.from_bytes(os.urandom(10)))
 
 
 def _utc_now() -> datetime:

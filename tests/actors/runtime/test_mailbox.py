@@ -346,3 +346,49 @@ class TestFigures:
         mock_clock.jump(2)
         mailbox.try_receive()
         assert mailbox.busy_since == 0.0
+
+
+async def test_a_nudge_wakes_a_consumer_that_allows_it_with_nothing() -> None:
+    mailbox = Mailbox[int]("m", 10)
+    received: list[list[int]] = []
+
+    async def consume() -> None:
+        while True:
+            received.append(await mailbox.receive_batch_or_nudge(10))
+
+    async with trio.open_nursery() as nursery:
+        mailbox.nudge()
+        nursery.start_soon(consume)
+        await wait_all_tasks_blocked()
+        assert received == []
+        mailbox.nudge()
+        await wait_all_tasks_blocked()
+        mailbox.offer(1)
+        mailbox.nudge()
+        await wait_all_tasks_blocked()
+        assert received == [[], [1]]
+        nursery.cancel_scope.cancel()
+
+
+async def test_a_nudge_leaves_a_consumer_that_wants_a_message_waiting() -> None:
+    mailbox = Mailbox[int]("m", 10)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(mailbox.receive_batch, 10)
+        await wait_all_tasks_blocked()
+        mailbox.nudge()
+        await wait_all_tasks_blocked()
+        assert len(nursery.child_tasks) == 1
+        mailbox.offer(1)
+
+
+async def test_a_closed_mailbox_ends_a_consumer_that_may_be_nudged() -> None:
+    mailbox = Mailbox[int]("m", 10)
+    async with trio.open_nursery() as nursery:
+
+        async def consume() -> None:
+            with pytest.raises(MailboxClosed):
+                await mailbox.receive_batch_or_nudge(10)
+
+        nursery.start_soon(consume)
+        await wait_all_tasks_blocked()
+        mailbox.close()

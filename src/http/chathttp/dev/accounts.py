@@ -1,8 +1,6 @@
 """Users and conversations made by the operator, by way of the same stores as the server's requests."""
 
-import os
 import random
-import time
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
@@ -18,11 +16,11 @@ from actors.adapters.postgres.users import PostgresUserDirectory
 from actors.identity_ports import AccountStore
 from actors.ports import ConversationStore, UserDirectory
 from chatcore.model import ConversationType
-from chatcore.uuid7 import uuid7
 from chathttp.identity.config import IdentityConfig
 from chathttp.identity.keys import load_signing_keys
 from chathttp.identity.passwords import Passwords
 from chathttp.identity.provisioning import ensure_user, provision_users
+from chathttp.ids import IdSource
 from chathttp.settings import Settings
 
 DEMO_PASSWORD: Final = "Passw0rd!"  # noqa: S105 - known to everyone, on purpose
@@ -43,7 +41,7 @@ async def provision_demo(settings: Settings) -> None:
     """The demo users, a conversation of two of them and a group of all; what is there stays as it is."""
     async with _database(settings) as database:
         await ensure_demo(
-            PostgresIdentity(database), PostgresUserDirectory(database), PostgresConversationStore(database), _new_id
+            PostgresIdentity(database), PostgresUserDirectory(database), PostgresConversationStore(database), IdSource()
         )
 
 
@@ -81,10 +79,6 @@ async def _database(settings: Settings) -> AsyncGenerator[Database]:
         await nursery.start(database.run)
         yield database
         nursery.cancel_scope.cancel()
-
-
-def _new_id() -> UUID:
-    return uuid7(time.time_ns() // 1_000_000, int.from_bytes(os.urandom(10)))
 
 
 def _utc_now() -> datetime:
