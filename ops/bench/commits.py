@@ -3,13 +3,14 @@
 import selectors
 import socket
 import time
+from typing import Final
 
 from attrs import frozen
 
 from ops.bench.client import Rest, StompSocket
 from ops.bench.target import Target
 
-SECONDS = 5.0
+SECONDS: Final = 4.0
 
 
 @frozen

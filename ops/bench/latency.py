@@ -1,16 +1,18 @@
-"""Send to receipt over one connection, beside one bare commit on the same server."""
+"""Send to receipt over one connection, beside bare commits on the same server."""
 
 import time
+from collections.abc import Sequence
 from statistics import quantiles
+from typing import Final
 
-import psycopg
 from attrs import frozen
 
 from ops.bench.client import Rest, StompSocket
+from ops.bench.pgbench import bare_insert_latencies, plain_insert_latencies
 from ops.bench.target import Target
 
-ROUNDS = 10
-SENDS = 100
+ROUNDS: Final = 6
+SENDS: Final = 200
 
 
 @frozen
@@ -21,40 +23,18 @@ class Latency:
     p99: float
 
     @classmethod
-    def of(cls, seconds: list[float]) -> "Latency":
+    def of(cls, seconds: Sequence[float]) -> "Latency":
         cuts = quantiles(seconds, n=100)
         return cls(cuts[49] * 1e3, cuts[98] * 1e3)
 
 
 @frozen
 class SendToReceipt:
+    """`same_table` is asyncpg's `INSERT … RETURNING` into `messages`, `plain_table` the same into two columns."""
+
     receipt: Latency
-    bare_commit: Latency
-
-
-class _BareCommits:
-    """`INSERT … RETURNING` into a plain table, one connection, prepared, one at a time."""
-
-    def __init__(self, database_url: str) -> None:
-        self._connection = psycopg.connect(database_url, autocommit=True)
-        self._connection.execute("DROP TABLE IF EXISTS bench_commit")
-        self._connection.execute(
-            "CREATE TABLE bench_commit (id bigserial PRIMARY KEY, body text, at timestamptz DEFAULT now())"
-        )
-
-    def times(self, count: int) -> list[float]:
-        taken: list[float] = []
-        for _ in range(count):
-            started = time.perf_counter()
-            self._connection.execute(
-                "INSERT INTO bench_commit (body) VALUES (%s) RETURNING id", ["x" * 100], prepare=True
-            ).fetchone()
-            taken.append(time.perf_counter() - started)
-        return taken
-
-    def close(self) -> None:
-        self._connection.execute("DROP TABLE bench_commit")
-        self._connection.close()
+    same_table: Latency
+    plain_table: Latency
 
 
 def run(target: Target) -> SendToReceipt:
@@ -62,7 +42,6 @@ def run(target: Target) -> SendToReceipt:
     conversation = Rest(target.url, alice.token).make_group("latency", [bob.user_id])
     client = StompSocket(target.url, alice.token)
     frame = client.message_frame(conversation, "x" * 100, receipt="r")
-    bare = _BareCommits(target.database_url)
 
     def receipts(count: int) -> list[float]:
         taken: list[float] = []
@@ -73,13 +52,13 @@ def run(target: Target) -> SendToReceipt:
             taken.append(time.perf_counter() - started)
         return taken
 
-    receipts(20)
-    bare.times(20)
     ours: list[float] = []
-    theirs: list[float] = []
+    same: list[float] = []
+    plain: list[float] = []
     for _ in range(ROUNDS):
+        receipts(20)
         ours += receipts(SENDS)
-        theirs += bare.times(SENDS)
-    bare.close()
+        same += bare_insert_latencies(target.database_url, SENDS)
+        plain += plain_insert_latencies(target.database_url, SENDS)
     client.close()
-    return SendToReceipt(Latency.of(ours), Latency.of(theirs))
+    return SendToReceipt(Latency.of(ours), Latency.of(same), Latency.of(plain))
