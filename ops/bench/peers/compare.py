@@ -77,6 +77,13 @@ class Bench:
     frame_size: float
     pids: Sequence[int]
 
+    def measure(self, plan: Plan) -> Measurement:
+        """Raises :class:`MeterError`, also when there was no delivery at all."""
+        found = self.meter.measure(plan)
+        if found.deliveries == 0:
+            raise MeterError(f"{self.name} delivered nothing, {found.lost} deliveries were waited for")
+        return found
+
 
 @frozen
 class _Pair:
@@ -87,11 +94,11 @@ class _Pair:
 
 def _sustained(bench: Bench, subscribers: int) -> float:
     """About how many deliveries a second it can do; found in well below a second, but of the slowest."""
-    first = bench.meter.measure(Plan(messages=2, warmup=1)).deliveries_per_second
+    first = bench.measure(Plan(messages=2, warmup=1)).deliveries_per_second
     plan = Plan(in_flight=_PROBE_IN_FLIGHT, seconds=_PROBE_SECONDS, warmup=_PROBE_IN_FLIGHT)
     if _PROBE_IN_FLIGHT * subscribers / first > _PROBE_SECONDS:
         return first
-    return max(first, bench.meter.measure(plan).deliveries_per_second)
+    return max(first, bench.measure(plan).deliveries_per_second)
 
 
 class Comparison:
@@ -154,7 +161,7 @@ class Comparison:
 
     def _measured(self, bench: Bench, plan: Plan) -> tuple[Measurement, float]:
         with Bystanders((*self._cores.server, *self._cores.others), bench.pids) as bystanders:
-            found = bench.meter.measure(plan)
+            found = bench.measure(plan)
         return found, bystanders.share
 
     @contextmanager

@@ -13,12 +13,12 @@ import pytest
 
 from ops.bench.broadcast.broadcaster import running_broadcaster
 from ops.bench.broadcast.build import Programs, build
-from ops.bench.broadcast.meter import MARK, Meter, Plan
+from ops.bench.broadcast.meter import MARK, Meter, MeterError, Plan
 from ops.bench.client import cpu_seconds
 from ops.bench.peers import stackmentor
 from ops.bench.peers.broadcaster import PEER as BROADCASTER
 from ops.bench.peers.bystanders import Bystanders
-from ops.bench.peers.compare import CASES, Case, Comparison
+from ops.bench.peers.compare import CASES, Bench, Case, Comparison
 from ops.bench.peers.peer import Audience, Peer, Server
 from ops.bench.peers.processes import Cores, PeerError, family_of, wait_for_port
 from ops.bench.peers.report import REST, Row
@@ -80,6 +80,15 @@ def test_a_peer_that_fails_is_a_row_that_says_so(programs: Programs) -> None:
 
     (row,) = rows(programs, Peer(name="broken", version=lambda: "1", start=start), CLOSED)
     assert (row.case, row.skipped, row.ours) == (REST, "failed: not today", None)
+
+
+def test_a_server_that_delivers_nothing_is_not_measured(programs: Programs) -> None:
+    with (
+        running_broadcaster(programs.broadcaster, drop_every=1) as server,
+        Meter(programs.meter, server.port, 5, MARK, publish_path="/publish", stall=0.2) as meter,
+        pytest.raises(MeterError, match="silent delivered nothing, 10 deliveries were waited for"),
+    ):
+        Bench("silent", meter, 0.0, []).measure(Plan(in_flight=2, messages=2))
 
 
 @pytest.mark.parametrize(
