@@ -1,5 +1,6 @@
 """A process that opens many WebSockets at the same time and holds them: one epoll loop over prepared bytes."""
 
+import gc
 import os
 import select
 import socket
@@ -71,6 +72,8 @@ class Crowd:
 
 def _run(pipe: Connection, cores: Sequence[int]) -> None:
     os.sched_setaffinity(0, cores)
+    # Its passes over all these clients would be taken for the server's slowness.
+    gc.disable()
     held: list[_Client] = []
     while (order := pipe.recv()) is not None:
         if isinstance(order, bytes):
