@@ -1,6 +1,6 @@
 """Signed texts to what they say: the one form of RFC 7515 that this server takes, compact and with RS256.
 
-PyJWT does more than that and takes 70 µs for what is 12 here (docs/decisions/0008): it is a third of what a connection
+PyJWT does more than that and takes 70 µs for what is 12 here (docs/decisions/0009): it is a third of what a connection
 costs. The tests hold this to what PyJWT accepts.
 """
 
