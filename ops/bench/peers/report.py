@@ -18,6 +18,8 @@ DATABASE: Final = "database"
 """The names by which the meter is told the processes whose CPU time counts."""
 METER_LIMIT: Final = 0.95
 """Share of a core above which the meter, too, was a limit."""
+DISTURBED: Final = 0.1
+"""Share of the cores above which the table tells that others used it."""
 REST: Final = "all further cases"
 """The case of a peer that failed."""
 
@@ -195,9 +197,10 @@ def _table(rows: Sequence[Row]) -> list[str]:
             lines.append(f"| {row.peer} ({row.version}) | {row.skipped.splitlines()[0]} | | | | | | | | |")
             continue
         ours, theirs = row.ours, row.theirs
-        faults = f" ({theirs.faults} faults)" if theirs.faults else ""
+        faults = f", {theirs.faults} faults" if theirs.faults else ""
+        disturbed = f", others used {row.bystanders:.0%} of the cores" if row.bystanders > DISTURBED else ""
         cells = [
-            f"{row.peer} ({row.version}){faults}",
+            f"{row.peer} ({row.version}){faults}{disturbed}",
             _rate(theirs),
             _rate(ours),
             _ratio(row, "deliveries_per_second"),

@@ -116,3 +116,9 @@ def test_the_table_shows_figures_ratios_and_why_there_are_none() -> None:
     assert "### 10 subscribers, a case" in table
     assert "| other (1) | 1,000 | 3,000 | 3.00x | 400.00 µs | 100.00 µs | 0.25x | 10.00 ms | 5.00 ms | 0.50x |" in table
     assert "| slow (3) | too slow |" in table
+
+
+def test_the_table_tells_of_a_disturbed_row() -> None:
+    table = markdown(EMPTY.with_rows([evolve(row(), bystanders=0.25), row("calm")]))
+    assert "| other (1), others used 25% of the cores |" in table
+    assert "| calm (1) |" in table
