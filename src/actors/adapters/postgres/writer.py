@@ -53,6 +53,8 @@ class AppendWriter:
         self._batch_bytes = batch_bytes
         self._queue_limit = queue_limit
         self._waiting: deque[tuple[Entry, int]] = deque()
+        self._open: deque[Ticket[list[Outcome]]] = deque()
+        """The oldest call without an answer, and those after it: they expire in this order."""
         self._connection: LibpqConnection | None = None
         """Where a batch may be sent when none is under way."""
         self._flight: Batch | None = None
@@ -91,6 +93,7 @@ class AppendWriter:
         life = trio.CancelScope(shield=True)
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._live, life, ended)
+            nursery.start_soon(self._expire)
             task_status.started()
             try:
                 await trio.sleep_forever()
@@ -113,6 +116,9 @@ class AppendWriter:
             self.overloads += 1
             raise overloaded()
         ticket: Ticket[list[Outcome]] = Ticket(trio.current_time() + self._patience)
+        while self._open and self._open[0].settled:
+            self._open.popleft()
+        self._open.append(ticket)
         size = sum(len(message.text) for message in messages)
         self._waiting.append((Entry(messages, ticket), size))
         self.waiting += len(messages)
@@ -120,7 +126,15 @@ class AppendWriter:
             if self._busy:
                 await trio.lowlevel.cancel_shielded_checkpoint()
             self._launch()
-        return await ticket.wait()
+        return await ticket.result()
+
+    async def _expire(self) -> None:
+        """See to the deadlines of all calls. A call that comes meanwhile has a later one than this sleeps for."""
+        while True:
+            now = trio.current_time()
+            while self._open and (self._open[0].settled or self._open[0].deadline <= now):
+                self._open.popleft().expire()
+            await trio.sleep_until(self._open[0].deadline if self._open else now + self._patience)
 
     async def _live(self, life: trio.CancelScope, ended: trio.Event) -> None:
         with life:
