@@ -1,0 +1,91 @@
+"""The curves of growth, measured small through the real server."""
+
+import math
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from ops.bench import growth
+from ops.bench.growth_measure import connection_sizes
+from ops.bench.growth_page import part_of
+from ops.bench.growth_report import OPEN_LOOP, FanOut, Growth, limit, markdown, read_growth
+
+CURVES: Final = ("growth-fanout.svg", "growth-latency.svg", "growth-memory.svg", "growth-commits.svg")
+
+
+def test_a_tiny_run_measures_everything_and_writes_curves_table_and_json(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ops.bench.commits.SECONDS", 0.3)
+    page = tmp_path / "capacity.md"
+    page.write_text("before\n<!-- growth -->\nold\n<!-- /growth -->\nafter\n")
+    out = tmp_path / "results" / "growth.json"
+    sizes = ["--subscribers", "5,10", "--connections", "10,20", "--conversations", "1,2"]
+    arguments = [*sizes, "--seconds", "0.2", "--hold", "0.2", "--out", str(out), "--docs", str(tmp_path)]
+    assert growth.main(arguments) == 0
+
+    found = read_growth(out)
+    assert found.version
+    assert found.machine
+    assert [row.subscribers for row in found.fan_out if row.case == OPEN_LOOP] == [5, 10]
+    assert len(found.fan_out) == 8
+    closed = [row for row in found.fan_out if row.case != OPEN_LOOP]
+    assert all(row.side and not row.side.faults for row in closed)
+    assert [row.connections for row in found.memory] == [10, 20]
+    assert [(row.conversations, row.in_flight) for row in found.commits] == [(1, 64), (2, 32)]
+    figures = [
+        *(row.side.deliveries_per_second for row in closed if row.side),
+        *(row.resident for row in found.memory),
+        *(row.per_second for row in (*found.memory, *found.commits)),
+    ]
+    assert all(math.isfinite(figure) and figure > 0 for figure in figures)
+    assert all(b"<svg" in (tmp_path / name).read_bytes() for name in CURVES)
+    assert part_of(page.read_text("utf-8"), growth.PART) == markdown(found)
+    assert page.read_text("utf-8").startswith("before\n")
+    assert page.read_text("utf-8").endswith("after\n")
+
+
+def test_the_table_is_printed_without_measuring(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = tmp_path / "growth.json"
+    arguments = ["--table", "--out", str(out), "--docs", str(tmp_path)]
+    assert growth.main(arguments) == 2
+    out.write_text('{"date": "2026-01-01", "machine": "m", "version": "v", "cores": {"server": [0]}}')
+    assert growth.main(arguments) == 0
+    assert "server on core 0" in capsys.readouterr().out
+    assert all((tmp_path / name).exists() for name in CURVES)
+
+
+def test_figures_of_another_version_are_not_mixed_in(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = tmp_path / "growth.json"
+    out.write_text('{"date": "2026-01-01", "machine": "m", "version": "v", "cores": {"server": [0]}}')
+    assert growth.main(["--out", str(out), "--docs", str(tmp_path)]) == 2
+    assert "another version or machine" in capsys.readouterr().err
+
+
+def test_the_limit_of_open_files_bounds_the_connections() -> None:
+    assert connection_sizes([1_000, 20_000], 20_000) == [1_000, 19_000]
+    assert connection_sizes([1_000, 20_000], 65_535) == [1_000, 20_000]
+    assert connection_sizes([1_000, 5_000, 20_000], 4_096) == [1_000, 3_096]
+
+
+@pytest.mark.parametrize(
+    ("server", "database", "meter", "named"),
+    [
+        (0.95, 0.5, 0.4, "server's core"),
+        (0.7, 0.6, 0.35, "PostgreSQL's core"),
+        (0.7, 0.35, 0.6, "meter's core"),
+        (0.6, 0.2, 0.1, "wait for commits"),
+    ],
+)
+def test_the_limit_is_who_was_busy(server: float, database: float, meter: float, named: str) -> None:
+    assert limit(server, database, meter) == named
+
+
+def test_a_new_row_takes_the_place_of_the_older_of_its_size_and_case() -> None:
+    def skipped(subscribers: int, why: str) -> FanOut:
+        return FanOut(subscribers=subscribers, case=OPEN_LOOP, skipped=why)
+
+    older = Growth(date="", machine="", version="", cores={}, fan_out=[skipped(5, "old"), skipped(10, "kept")])
+    newer = older.with_rows(fan_out=[skipped(5, "new")])
+    assert [(row.subscribers, row.skipped) for row in newer.fan_out] == [(5, "new"), (10, "kept")]
