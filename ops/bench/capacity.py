@@ -51,6 +51,8 @@ class Assumptions:
     commit_ms: float
     database_micros: float
     database_connections: float
+    resume_reads: float
+    read_micros: float
     redis_messages: float
     frame_bytes: float
     stored_bytes: float
@@ -136,8 +138,10 @@ def tasks_of(load: Load, given: Assumptions) -> Tasks:
 
 
 def database_cores(load: Load, given: Assumptions) -> float:
-    """Of PostgreSQL with the head-room."""
-    return load.messages * given.database_micros / 1e6 / given.core_ratio / given.usable
+    """Of PostgreSQL with the head-room, while all clients return and go on writing."""
+    reads = load.connections * given.resume_reads / given.return_seconds
+    micros = load.messages * given.database_micros + reads * given.read_micros
+    return micros / 1e6 / given.core_ratio / given.usable
 
 
 def database_class(vcpus: float) -> str:
@@ -194,7 +198,7 @@ def _gib_a_day(load: Load, given: Assumptions) -> float:
 
 def read_assumptions(page: str) -> Assumptions:
     """From the page's table, whose first two columns are name and value. Raises ValueError for one that is unknown,
-    missing or no positive number (a share: not above 1).
+    missing or negative (a share: not above 1).
     """
     lines = [line.split("|") for line in part_of(page, ASSUMPTIONS).splitlines() if line.startswith("| `")]
     found = {cells[1].strip(" `"): float(cells[2].replace(",", "")) for cells in lines}

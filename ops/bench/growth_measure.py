@@ -160,6 +160,7 @@ def memory(sizes: Sequence[int], hold: float) -> Generator[Memory]:
                 each=(resident - empty) / size,
                 per_second=(size - had) / opened.seconds,
                 cpu_micros=(connected - cpu) / (size - had) * 1e6,
+                client_busy=opened.cpu_seconds / opened.seconds,
                 idle_busy=(cpu_seconds(target.pid) - connected) / hold,
             )
             crowd.write(_HEARTBEAT)

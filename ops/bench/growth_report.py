@@ -13,8 +13,8 @@ from ops.bench.peers.report import Side
 from ops.bench.plot import plot_growth
 
 ONE_BY_ONE, PIPELINED, MANY_PUBLISHERS, OPEN_LOOP = (case.name for case in CASES[:4])
-SATURATED: Final = 0.9
-"""Share of a core from which on it is what limits."""
+SATURATED: Final = 0.75
+"""Share of a core from which on it is what limits: in a closed loop the rest is spent on waiting for each other."""
 _MIB: Final = 2**20
 
 
@@ -37,8 +37,8 @@ class FanOut:
 class Memory:
     """Bytes of the server with so many idle connections: in all, and what each added to the server without any.
 
-    `per_second` and `cpu_micros` are those of the connections that came in last, `idle_busy` is the share of a core
-    that heart-beats take.
+    `per_second`, `cpu_micros` (of the server, each) and `client_busy` are those of the connections that came in last;
+    `idle_busy` is the share of a core that heart-beats take.
     """
 
     connections: int
@@ -46,6 +46,7 @@ class Memory:
     each: float
     per_second: float
     cpu_micros: float
+    client_busy: float
     idle_busy: float
 
     @property
@@ -171,19 +172,20 @@ def markdown(growth: Growth) -> str:
         "| what | at | rate | CPU each | p99, ms | memory | server busy | PostgreSQL busy | meter busy | limit |",
         "|---|--:|--:|--:|--:|--:|--:|--:|--:|---|",
         *map(_fan_out_line, growth.fan_out),
-        *map(_memory_line, growth.memory),
+        *map(_connect_line, growth.memory),
+        *map(_idle_line, growth.memory),
         *map(_commits_line, growth.commits),
     ]
     return "\n".join(lines) + "\n"
 
 
-def limit(server: float, database: float, meter: float) -> str:
+def limit(server: float, database: float, meter: float, otherwise: str = "wait for commits") -> str:
     """What a closed loop was limited by; PostgreSQL and the meter share a core."""
     if server >= SATURATED:
         return "server's core"
     if database + meter >= SATURATED:
         return "PostgreSQL's core" if database > meter else "meter's core"
-    return "wait for commits"
+    return otherwise
 
 
 def _fan_out_line(row: FanOut) -> str:
@@ -205,21 +207,25 @@ def _fan_out_line(row: FanOut) -> str:
     )
 
 
-def _memory_line(row: Memory) -> str:
-    memory = f"{row.resident / _MIB:,.0f} MiB, {row.each / 1024:.1f} KiB each"
-    rate, cpu = f"{row.per_second:,.0f} connects/s", f"{row.cpu_micros:,.0f} µs"
+def _connect_line(row: Memory) -> str:
+    size, busy = f"{row.connections:,} connections", row.cpu_micros * row.per_second / 1e6
     return _line(
-        "idle connections",
-        f"{row.connections:,} connections",
-        rate,
-        cpu,
-        "",
-        memory,
-        f"{row.idle_busy:.1%}",
+        "connect, sign in, subscribe",
+        size,
+        f"{row.per_second:,.0f} connections/s",
+        f"{row.cpu_micros:,.0f} µs",
         "",
         "",
+        f"{busy:.0%}",
         "",
+        f"{row.client_busy:.0%}",
+        limit(busy, 0.0, row.client_busy, "round trips"),
     )
+
+
+def _idle_line(row: Memory) -> str:
+    memory = f"{row.resident / _MIB:,.0f} MiB, {row.each / 1024:.1f} KiB each"
+    return _line("idle", f"{row.connections:,} connections", "", "", "", memory, f"{row.idle_busy:.1%}", "", "", "")
 
 
 def _commits_line(row: Commits) -> str:

@@ -1,12 +1,13 @@
-"""The curves of growth, measured small through the real server."""
+"""The curves of growth, measured small through the real server, and the model that is made of them."""
 
 import math
 from pathlib import Path
 from typing import Final
 
+import attrs
 import pytest
 
-from ops.bench import growth
+from ops.bench import capacity, growth
 from ops.bench.growth_measure import connection_sizes
 from ops.bench.growth_page import part_of
 from ops.bench.growth_report import OPEN_LOOP, FanOut, Growth, limit, markdown, read_growth
@@ -89,3 +90,87 @@ def test_a_new_row_takes_the_place_of_the_older_of_its_size_and_case() -> None:
     older = Growth(date="", machine="", version="", cores={}, fan_out=[skipped(5, "old"), skipped(10, "kept")])
     newer = older.with_rows(fan_out=[skipped(5, "new")])
     assert [(row.subscribers, row.skipped) for row in newer.fan_out] == [(5, "new"), (10, "kept")]
+
+
+def page() -> str:
+    return capacity.PAGE.read_text("utf-8")
+
+
+def test_the_page_holds_what_its_assumptions_come_to() -> None:
+    assert part_of(page(), capacity.MODEL) == capacity.markdown(capacity.read_assumptions(page()))
+
+
+def test_another_assumption_makes_another_table_which_is_written_into_the_page(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    changed = tmp_path / "capacity.md"
+    changed.write_text(page().replace("| `active_share` | 0.1 |", "| `active_share` | 0.9 |"), "utf-8")
+    assert capacity.main(["--page", str(changed), "--write"]) == 0
+    written = part_of(changed.read_text("utf-8"), capacity.MODEL)
+    assert written == capsys.readouterr().out
+    assert written != part_of(page(), capacity.MODEL)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "why"),
+    [
+        ("| `active_share` |", "| `laziness` |", "active_share, laziness"),
+        ("| `active_share` | 0.1 |", "| `active_share` | 1.5 |", "active_share cannot be 1.5"),
+        ("| `members` | 20 |", "| `members` | -1 |", "members cannot be -1"),
+        ("<!-- assumptions -->", "", "no part assumptions"),
+        ("| `base_mib` | 150 |", "| `base_mib` | 9000 |", "no memory for connections"),
+        ("| `read_micros` | 150 |", "| `read_micros` | 15000 |", "divide the conversations"),
+    ],
+)
+def test_assumptions_that_make_no_sense_are_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], old: str, new: str, why: str
+) -> None:
+    assert old in page()
+    changed = tmp_path / "capacity.md"
+    changed.write_text(page().replace(old, new), "utf-8")
+    assert capacity.main(["--page", str(changed)]) == 2
+    assert why in capsys.readouterr().err
+
+
+def test_a_message_reaches_as_many_other_tasks_as_its_receivers_are_spread_over() -> None:
+    assert capacity.other_tasks(1, 12) == 0
+    assert capacity.other_tasks(2, 100) == pytest.approx(1)
+    assert capacity.other_tasks(100_000, 12) == pytest.approx(11, rel=0.01)
+
+
+def test_tasks_are_the_dearest_resource_and_one_more() -> None:
+    given = attrs.evolve(
+        capacity.read_assumptions(page()),
+        head_room=0.5,
+        core_ratio=1.0,
+        idle_micros=10.0,
+        connection_kib=8.0,
+        kernel_kib=8.0,
+        base_mib=24.0,
+        task_mib=2048.0,
+        connect_micros=600.0,
+        return_seconds=60.0,
+        max_connections=50_000.0,
+    )
+    silent = capacity.Load(users=0, connections=100_000, messages=0, receivers=0)
+    assert capacity.tasks_of(silent, given) == capacity.Tasks(cpu=2, memory=2, returning=2, sockets=4, commits=0)
+    assert capacity.tasks_of(silent, given).all == 5
+    talking = attrs.evolve(silent, messages=128_000, receivers=0)
+    assert capacity.tasks_of(talking, attrs.evolve(given, message_micros=100.0, hop_micros=0.0)).cpu == 28
+    assert capacity.tasks_of(talking, given).commits == 2
+
+
+def test_the_database_is_sized_for_the_minute_in_which_everybody_returns() -> None:
+    given = attrs.evolve(
+        capacity.read_assumptions(page()),
+        head_room=0.5,
+        core_ratio=1.0,
+        database_micros=50.0,
+        resume_reads=3.0,
+        read_micros=100.0,
+        return_seconds=60.0,
+    )
+    load = capacity.Load(users=0, connections=60_000, messages=4_000, receivers=1)
+    assert capacity.database_cores(load, given) == pytest.approx((0.2 + 0.3) * 2)
+    assert capacity.database_class(2.0) == "db.m6g.large (2 vCPU, 8 GiB)"
+    assert capacity.database_class(2.1) == "db.m6g.xlarge (4 vCPU, 16 GiB)"
