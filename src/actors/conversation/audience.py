@@ -168,8 +168,9 @@ class _Delivery:
                 if frames is None:
                     frames = self._frames = self._format.message_frames(self._events)
                     size = len(frames)
+                send = subscription.outlet.direct
                 try:
-                    taken = subscription.outlet.direct(frames)
+                    taken = send(frames)
                 except OSError:
                     taken = 0
                 subscription.rev = last
