@@ -13,7 +13,7 @@ from ops.bench.peers.report import Side
 from ops.bench.plot import plot_growth
 
 ONE_BY_ONE, PIPELINED, MANY_PUBLISHERS, OPEN_LOOP = (case.name for case in CASES[:4])
-SATURATED: Final = 0.75
+SATURATED: Final = 0.7
 """Share of a core from which on it is what limits: in a closed loop the rest is spent on waiting for each other."""
 _MIB: Final = 2**20
 
@@ -147,8 +147,8 @@ def draw(growth: Growth, directory: Path) -> None:
         title="Memory with idle, subscribed connections",
         x_label="connections",
         y_label="MiB",
-        log_x=True,
-        log_y=True,
+        log_x=False,
+        log_y=False,
         path=directory / "growth-memory.svg",
     )
     plot_growth(
@@ -157,7 +157,7 @@ def draw(growth: Growth, directory: Path) -> None:
         x_label="busy conversations",
         y_label="messages/s",
         log_x=True,
-        log_y=True,
+        log_y=False,
         path=directory / "growth-commits.svg",
     )
 

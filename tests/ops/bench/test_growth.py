@@ -74,8 +74,8 @@ def test_the_limit_of_open_files_bounds_the_connections() -> None:
     ("server", "database", "meter", "named"),
     [
         (0.95, 0.5, 0.4, "server's core"),
-        (0.7, 0.6, 0.35, "PostgreSQL's core"),
-        (0.7, 0.35, 0.6, "meter's core"),
+        (0.65, 0.6, 0.35, "PostgreSQL's core"),
+        (0.65, 0.35, 0.6, "meter's core"),
         (0.6, 0.2, 0.1, "wait for commits"),
     ],
 )
