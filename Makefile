@@ -1,7 +1,7 @@
 # make run     install what is needed and start the server with everything it needs (Python 3.11+, nothing else)
 # make test    every check and every test, as CI does; sets the machine up first (Debian)
 # make check   the static checks alone
-# make bench   figures beside their bare baselines
+# make bench   every goal beside its yardstick, peers included (ops/bench/README.md)
 # make lock    pin every dependency anew from pyproject.toml (UPGRADE=--upgrade for newer versions)
 
 PYTHON ?= python3
@@ -47,6 +47,7 @@ test: setup check
 	$(BIN)/pytest
 
 bench: $(VENV)/installed-dev
+	PYTHON="$(PYTHON)" ops/bench/peers/setup.sh
 	$(BIN)/python -m ops.bench
 
 LOCK := $(BIN)/uv pip compile pyproject.toml --quiet --universal --python-version 3.11 --only-binary :all: \
