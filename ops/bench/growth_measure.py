@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from multiprocessing import active_children
 from pathlib import Path
 from typing import Final, Self
 from urllib.parse import urlsplit
@@ -19,6 +20,7 @@ from ops.bench.client import cpu_seconds, masked_text_frame
 from ops.bench.connections import CONCURRENT, GROUP, make_groups, resident_bytes, session_plans
 from ops.bench.crowd import Crowd
 from ops.bench.growth_report import Commits, FanOut, Memory
+from ops.bench.peers.bystanders import Bystanders
 from ops.bench.peers.compare import CASES, PUBLISHERS, Case
 from ops.bench.peers.processes import Cores, pin
 from ops.bench.peers.report import DATABASE, SERVER, side_of
@@ -89,6 +91,11 @@ class _Bench:
     def usage(self) -> Usage:
         return Usage({SERVER: [self.target.pid], DATABASE: database_pids(self.target), _CLIENT: [os.getpid()]})
 
+    def bystanders(self, clients: Iterable[int] = ()) -> Bystanders:
+        """Who is neither the server, its database, this process nor one of `clients`."""
+        ours = [self.target.pid, *database_pids(self.target), os.getpid(), *clients]
+        return Bystanders((*self.cores.server, *self.cores.others), ours)
+
 
 @contextmanager
 def _started() -> Generator[_Bench]:
@@ -128,12 +135,18 @@ def _case(bench: _Bench, meter: Meter, case: Case, size: int, seconds: float, su
     if wanted > sustained:
         return FanOut(subscribers=size, case=case.name, skipped=case.obstacle(size, sustained))
     enough = _LEAST_MESSAGES * size / wanted if wanted else 0.0
-    with bench.usage() as usage:
+    with bench.bystanders([meter.pid]) as bystanders, bench.usage() as usage:
         found = meter.measure(case.plan(size, max(seconds, enough), sustained))
         busy = usage.last(found.seconds)
     if found.deliveries_per_second < _KEPT_UP * wanted:
         return FanOut(subscribers=size, case=case.name, skipped=case.obstacle(size, found.deliveries_per_second))
-    return FanOut(subscribers=size, case=case.name, side=side_of([found]), database_busy=busy[DATABASE])
+    return FanOut(
+        subscribers=size,
+        case=case.name,
+        side=side_of([found]),
+        database_busy=busy[DATABASE],
+        bystanders=bystanders.share,
+    )
 
 
 def memory(sizes: Sequence[int], hold: float) -> Generator[Memory]:
@@ -147,12 +160,14 @@ def memory(sizes: Sequence[int], hold: float) -> Generator[Memory]:
         plans = session_plans(users, make_groups(target, users, GROUP))
         crowd = Crowd(bench.cores.others)
         empty, had = resident_bytes(target.pid), 0
+        clients = [child.pid for child in active_children() if child.pid]
         for size in sorted(sizes):
-            cpu = cpu_seconds(target.pid)
-            opened = crowd.open((address.hostname or "", address.port or 80), plans[had:size], CONCURRENT)
-            connected = cpu_seconds(target.pid)
-            crowd.write(_HEARTBEAT)
-            time.sleep(hold)
+            with bench.bystanders(clients) as bystanders:
+                cpu = cpu_seconds(target.pid)
+                opened = crowd.open((address.hostname or "", address.port or 80), plans[had:size], CONCURRENT)
+                connected = cpu_seconds(target.pid)
+                crowd.write(_HEARTBEAT)
+                time.sleep(hold)
             resident = resident_bytes(target.pid)
             yield Memory(
                 connections=size,
@@ -162,6 +177,7 @@ def memory(sizes: Sequence[int], hold: float) -> Generator[Memory]:
                 cpu_micros=(connected - cpu) / (size - had) * 1e6,
                 client_busy=opened.cpu_seconds / opened.seconds,
                 idle_busy=(cpu_seconds(target.pid) - connected) / hold,
+                bystanders=bystanders.share,
             )
             crowd.write(_HEARTBEAT)
             had = size
@@ -186,7 +202,7 @@ def busy_conversations(sizes: Sequence[int]) -> Generator[Commits]:
     with _started() as bench:
         for size in sizes:
             in_flight = max(1, _IN_FLIGHT // size)
-            with bench.usage() as usage:
+            with bench.bystanders() as bystanders, bench.usage() as usage:
                 found = commits.run(bench.target, size, in_flight)
                 # The scene is set before these seconds; closing the sockets after them takes no time to speak of.
                 busy = usage.last(commits.SECONDS)
@@ -198,4 +214,5 @@ def busy_conversations(sizes: Sequence[int]) -> Generator[Commits]:
                 server_busy=busy[SERVER],
                 database_busy=busy[DATABASE],
                 client_busy=busy[_CLIENT],
+                bystanders=bystanders.share,
             )

@@ -9,7 +9,7 @@ import msgspec
 from attrs import frozen
 
 from ops.bench.peers.compare import CASES
-from ops.bench.peers.report import Side
+from ops.bench.peers.report import DISTURBED, Side
 from ops.bench.plot import plot_growth
 
 ONE_BY_ONE, PIPELINED, MANY_PUBLISHERS, OPEN_LOOP = (case.name for case in CASES[:4])
@@ -20,12 +20,15 @@ _MIB: Final = 2**20
 
 @frozen(kw_only=True)
 class FanOut:
-    """One case in a room; `side` is None where `skipped` says why. `database_busy` is a share of a core."""
+    """One case in a room; `side` is None where `skipped` says why. `database_busy` is a share of a core, `bystanders`
+    what others used of all cores meanwhile.
+    """
 
     subscribers: int
     case: str
     side: Side | None = None
     database_busy: float = 0.0
+    bystanders: float = 0.0
     skipped: str = ""
 
     @property
@@ -38,7 +41,7 @@ class Memory:
     """Bytes of the server with so many idle connections: in all, and what each added to the server without any.
 
     `per_second`, `cpu_micros` (of the server, each) and `client_busy` are those of the connections that came in last;
-    `idle_busy` is the share of a core that heart-beats take.
+    `idle_busy` is the share of a core that heart-beats take, `bystanders` what others used of all cores meanwhile.
     """
 
     connections: int
@@ -48,6 +51,7 @@ class Memory:
     cpu_micros: float
     client_busy: float
     idle_busy: float
+    bystanders: float = 0.0
 
     @property
     def key(self) -> int:
@@ -56,7 +60,9 @@ class Memory:
 
 @frozen(kw_only=True)
 class Commits:
-    """One sender in each of `conversations`, with `in_flight` messages each; busy are shares of a core."""
+    """One sender in each of `conversations`, with `in_flight` messages each; busy are shares of a core, `bystanders` is
+    what others used of all cores meanwhile.
+    """
 
     conversations: int
     in_flight: int
@@ -66,6 +72,7 @@ class Commits:
     server_busy: float
     database_busy: float
     client_busy: float
+    bystanders: float = 0.0
 
     @property
     def key(self) -> int:
@@ -196,7 +203,7 @@ def _fan_out_line(row: FanOut) -> str:
     return _line(
         row.case,
         size,
-        f"{side.deliveries_per_second:,.0f} deliveries/s",
+        f"{side.deliveries_per_second:,.0f} deliveries/s" + _disturbed(row.bystanders),
         f"{side.server_cpu:.1f} µs",
         f"{side.delivery.p99:.1f} / {side.completion.p99:.1f}",
         "",
@@ -212,7 +219,7 @@ def _connect_line(row: Memory) -> str:
     return _line(
         "connect, sign in, subscribe",
         size,
-        f"{row.per_second:,.0f} connections/s",
+        f"{row.per_second:,.0f} connections/s" + _disturbed(row.bystanders),
         f"{row.cpu_micros:,.0f} µs",
         "",
         "",
@@ -232,7 +239,7 @@ def _commits_line(row: Commits) -> str:
     return _line(
         f"1 sender each, {row.in_flight} in flight each",
         f"{row.conversations:,} conversations",
-        f"{row.per_second:,.0f} messages/s",
+        f"{row.per_second:,.0f} messages/s" + _disturbed(row.bystanders),
         f"{row.server_cpu:.0f} µs",
         "",
         "",
@@ -241,6 +248,10 @@ def _commits_line(row: Commits) -> str:
         f"{row.client_busy:.0%}",
         limit(row.server_busy, row.database_busy, row.client_busy),
     )
+
+
+def _disturbed(bystanders: float) -> str:
+    return f", others used {bystanders:.0%} of the cores" if bystanders > DISTURBED else ""
 
 
 def _line(*cells: str) -> str:

@@ -10,7 +10,7 @@ import pytest
 from ops.bench import capacity, growth
 from ops.bench.growth_measure import connection_sizes
 from ops.bench.growth_page import part_of
-from ops.bench.growth_report import OPEN_LOOP, FanOut, Growth, limit, markdown, read_growth
+from ops.bench.growth_report import OPEN_LOOP, Commits, FanOut, Growth, limit, markdown, read_growth
 
 CURVES: Final = ("growth-fanout.svg", "growth-latency.svg", "growth-memory.svg", "growth-commits.svg")
 
@@ -81,6 +81,25 @@ def test_the_limit_of_open_files_bounds_the_connections() -> None:
 )
 def test_the_limit_is_who_was_busy(server: float, database: float, meter: float, named: str) -> None:
     assert limit(server, database, meter) == named
+
+
+def test_the_table_tells_of_rows_that_others_disturbed() -> None:
+    def committed(conversations: int, bystanders: float) -> Commits:
+        return Commits(
+            conversations=conversations,
+            in_flight=1,
+            per_second=4000.0,
+            server_cpu=250.0,
+            server_busy=1.0,
+            database_busy=0.2,
+            client_busy=0.1,
+            bystanders=bystanders,
+        )
+
+    rows = [committed(10, 0.01), committed(100, 0.25)]
+    calm, disturbed = markdown(Growth(date="", machine="", version="", cores={}, commits=rows)).splitlines()[-2:]
+    assert "others used" not in calm
+    assert "4,000 messages/s, others used 25% of the cores" in disturbed
 
 
 def test_a_new_row_takes_the_place_of_the_older_of_its_size_and_case() -> None:
