@@ -282,7 +282,11 @@ class AppendWriter:
         if status is LaneStatus.UP:
             _log.info("the database connection for appends is up")
         elif status is LaneStatus.DOWN:
-            _log.warning("the database connection for appends is down: %s", reason)
+            _log.log(
+                logging.INFO if self._stopping else logging.WARNING,
+                "the database connection for appends is down: %s",
+                reason,
+            )
             self._refuse_waiting()
 
 
