@@ -6,7 +6,7 @@ from actors.conversation.policy import ConversationPolicy
 from chathttp.edge.limits import EdgeLimits
 from chathttp.policies import DOUBT_PER_STATEMENT_TIMEOUT, conversation_policy, edge_limits, session_policy
 from chathttp.settings import Settings
-from chathttp.stomp.decoder import StompLimits
+from chathttp.stomp.limits import StompLimits
 from chathttp.stomp.session_state import ConnectionLimits
 
 

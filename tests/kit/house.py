@@ -27,7 +27,7 @@ from chathttp.identity.verifier import TokenVerifier
 from chathttp.rate import RateLimiter
 from chathttp.session.services import SessionPolicy, SessionServices
 from chathttp.session.session import serve_session
-from chathttp.stomp.decoder import StompLimits
+from chathttp.stomp.limits import StompLimits
 from chathttp.stomp.session_state import ConnectionLimits
 from chathttp.wire import JsonBodyEncoder
 from tests.kit.session import MemoryClient, MemoryTransport, handshake

@@ -7,7 +7,7 @@ from actors.conversation.policy import ConversationPolicy
 from chathttp.edge.limits import EdgeLimits
 from chathttp.session.services import SessionPolicy
 from chathttp.settings import Settings
-from chathttp.stomp.decoder import StompLimits
+from chathttp.stomp.limits import StompLimits
 from chathttp.stomp.session_state import ConnectionLimits
 
 DOUBT_PER_STATEMENT_TIMEOUT: Final = 3.0

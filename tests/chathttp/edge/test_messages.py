@@ -140,3 +140,19 @@ def test_the_bounds_are_each_messages_own() -> None:
     for _ in range(5):
         half = client_frame(BINARY, b"x" * 1000, fin=False)
         assert reader.feed(half + client_frame(CONTINUATION, b"y" * 1000)) == [b"x" * 1000 + b"y" * 1000]
+
+
+@pytest.mark.parametrize("size", [0, 1, 3, 4, 125, 126, 127, LIMIT])
+def test_whole_texts_are_taken_without_a_protocol_object(size: int) -> None:
+    reader = MessageReader(LIMIT)
+    text = "añb"[: size % 4] + "x" * (size - len("añb"[: size % 4].encode()))
+    wire = client_frame(TEXT, text.encode())
+    assert reader.feed(wire * 3) == [text] * 3
+    assert reader.idle
+
+
+@pytest.mark.parametrize("prefix", [b"\x81\xfe\x00\x05", b"\x81\xff\x00\x00\x00\x00\x00\x00\x00\x05"])
+def test_a_length_that_is_not_the_shortest_is_a_breach(prefix: bytes) -> None:
+    whole = client_frame(TEXT, b"hello")
+    items = MessageReader(LIMIT).feed(prefix + whole[2:])
+    assert [item.code for item in items if isinstance(item, Ending)] == [1002]

@@ -1,4 +1,5 @@
 import json
+from uuid import UUID
 
 import pytest
 from hypothesis import given, settings
@@ -35,7 +36,12 @@ def test_connected(version: Version) -> None:
 
 @pytest.mark.parametrize("version", list(Version))
 def test_receipt(version: Version) -> None:
-    octets = server_frames.receipt("a:b\\c", version, {"message-id": MESSAGE_ID, "seq": "7"})
+    assert read(server_frames.receipt("a:b\\c", version), version) == Frame.of("RECEIPT", {"receipt-id": "a:b\\c"})
+
+
+@pytest.mark.parametrize("version", list(Version))
+def test_the_receipt_of_a_committed_message_tells_where_it_stands(version: Version) -> None:
+    octets = server_frames.posted("a:b\\c", version, UUID(MESSAGE_ID), 7)
     assert read(octets, version) == Frame.of("RECEIPT", {"receipt-id": "a:b\\c", "message-id": MESSAGE_ID, "seq": "7"})
 
 

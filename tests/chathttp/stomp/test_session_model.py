@@ -67,8 +67,7 @@ class ProtocolModel(RuleBasedStateMachine):
     @rule(transaction=maybe_transaction, receipt=receipts, body=st.binary(max_size=3))
     def send(self, transaction: str | None, receipt: str | None, body: bytes) -> None:
         headers = {"destination": "/x", "transaction": transaction, "receipt": receipt}
-        told = tuple((key, value) for key, value in headers.items() if value is not None)
-        self.hold(transaction, self.receive("SEND", headers, body), Send("/x", body, told, receipt))
+        self.hold(transaction, self.receive("SEND", headers, body), Send("/x", body, receipt))
 
     @rule(name=ids, transaction=maybe_transaction, receipt=receipts, kind=st.sampled_from([Ack, Nack]))
     def acknowledge(self, name: str, transaction: str | None, receipt: str | None, kind: type[Ack | Nack]) -> None:

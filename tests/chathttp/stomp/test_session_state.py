@@ -101,9 +101,14 @@ def test_no_version_in_common_leaves_it_unconnected() -> None:
     assert not protocol.connected
 
 
+def test_of_a_repeated_header_the_first_counts() -> None:
+    headers = (("receipt", "first"), ("destination", "/app/first"), ("destination", "/app/x"), ("receipt", "r"))
+    assert connected().receive(Frame("SEND", headers, b"{}")) == Send("/app/first", b"{}", "first")
+
+
 def test_send() -> None:
     frame = Frame.of("SEND", {"destination": "/app/x", "receipt": "r", "more": "y"}, b"{}")
-    assert connected().receive(frame) == Send("/app/x", b"{}", frame.headers, "r")
+    assert connected().receive(frame) == Send("/app/x", b"{}", "r")
 
 
 def test_subscribe_and_unsubscribe() -> None:
@@ -191,9 +196,8 @@ def test_a_transaction_holds_sends_and_acks_until_its_commit() -> None:
     assert receive(protocol, "ACK", id=ACK_ID, transaction="t", receipt="2") is None
     assert receive(protocol, "NACK", id=ACK_ID, transaction="t") is None
     assert isinstance(receive(protocol, "SEND", destination="/now"), Send)
-    headers = (("destination", "/a"), ("transaction", "t"), ("receipt", "1"))
     assert receive(protocol, "COMMIT", transaction="t", receipt="c") == Commit(
-        (Send("/a", b"{}", headers, "1"), Ack("s", ACK_ID, "2"), Nack("s", ACK_ID, None)), "c"
+        (Send("/a", b"{}", "1"), Ack("s", ACK_ID, "2"), Nack("s", ACK_ID, None)), "c"
     )
 
 

@@ -48,10 +48,10 @@ class Link:
     def write(self, payload: bytes) -> None:
         self.transport.offer(self.transport.frame(payload))
 
-    def receipt(self, receipt_id: str | None, extra: Mapping[str, str] = NO_HEADERS) -> None:
+    def receipt(self, receipt_id: str | None) -> None:
         """Nothing when none was asked for."""
         if receipt_id is not None:
-            self.write(server_frames.receipt(receipt_id, self.version, extra))
+            self.write(server_frames.receipt(receipt_id, self.version))
 
     def error(self, error: ChatError, *, subscription: str | None = None, receipt_id: str | None = None) -> None:
         """An ERROR frame; the connection stays."""

@@ -1,6 +1,8 @@
 """What a client's SEND frames do."""
 
 from collections.abc import Callable
+from functools import partial
+from typing import Final
 from uuid import UUID
 
 import trio
@@ -12,8 +14,11 @@ from chatcore.errors import ChatError, ErrorCode, not_found
 from chatcore.model import Appended, NewMessage
 from chathttp.session.link import Link
 from chathttp.session.services import SessionServices
+from chathttp.stomp import server_frames
 from chathttp.stomp.commands import Send
 from chathttp.wire import decode_auth_refresh, decode_read, decode_send_message, decode_typing
+
+_POST: Final = "/app/message.send"
 
 
 class Sender:
@@ -24,22 +29,26 @@ class Sender:
 
     def __init__(self, services: SessionServices, link: Link, renew: Callable[[str], None]) -> None:
         self._services = services
+        self._policy = services.policy
         self._link = link
         self._renew = renew
         self._in_flight = 0
-        self._answered = trio.Event()
+        self._wakes_at_answer: trio.Event | None = None
         self._typing: set[UUID] = set()
 
     async def send(self, command: Send) -> None:
         """A refusal goes to the errors queue."""
         try:
-            await self._send(command)
+            if command.destination == _POST:
+                await self._post(command)
+            else:
+                self._tell_of(command)
         except ChatError as error:
             self._link.refuse_send(error, command.destination, command.receipt)
 
     async def settle(self) -> None:
         """Wait until everything sent so far has its answer."""
-        with trio.move_on_after(self._services.policy.ask_timeout):
+        with trio.move_on_after(self._policy.ask_timeout):
             await self._wait_until_below(1)
 
     def stop_typing(self) -> None:
@@ -51,13 +60,11 @@ class Sender:
                 continue
         self._typing.clear()
 
-    async def _send(self, command: Send) -> None:
+    def _tell_of(self, command: Send) -> None:
         match command.destination:
-            case "/app/message.send":
-                await self._post(command)
             case "/app/typing.start":
                 conversation_id = decode_typing(command.body).conversation_id
-                if len(self._typing) < self._services.policy.connection.max_subscriptions:
+                if len(self._typing) < self._policy.connection.max_subscriptions:
                     self._typing.add(conversation_id)
                 reply = self._reply(command)
                 self._tell(conversation_id, StartTyping(self._link.principal.user_id, reply))
@@ -79,10 +86,13 @@ class Sender:
     async def _post(self, command: Send) -> None:
         user_id = self._link.principal.user_id
         body = decode_send_message(command.body)
-        wait = self._services.send_limiter.take(user_id, trio.current_time())
+        now = trio.current_time()
+        wait = self._services.send_limiter.take(user_id, now)
         if wait is not None:
             raise ChatError(ErrorCode.RATE_LIMITED, "Too many messages, slow down", retry_after=wait)
-        await self._wait_until_below(self._services.policy.max_sends_in_flight)
+        if self._in_flight >= self._policy.max_sends_in_flight:
+            await self._wait_until_below(self._policy.max_sends_in_flight)
+            now = trio.current_time()
         message = NewMessage(
             self._services.new_id(),
             body.conversation_id,
@@ -91,22 +101,22 @@ class Sender:
             body.client_message_id,
             body.reply_to,
         )
-
-        def answered(answer: Appended | ChatError) -> None:
-            self._in_flight -= 1
-            self._answered.set()
-            if isinstance(answer, ChatError):
-                self._link.refuse_send(answer, command.destination, command.receipt)
-            else:
-                self._link.receipt(command.receipt, {"message-id": str(answer.id), "seq": str(answer.seq)})
-
-        deadline = trio.current_time() + self._services.policy.ask_timeout
+        reply = Reply(partial(self._answered, command), now + self._policy.ask_timeout)
         self._in_flight += 1
         try:
-            await self._post_or_wait(Post(message, Reply[Appended].to(answered, deadline)))
+            await self._post_or_wait(Post(message, reply))
         except ChatError:
             self._in_flight -= 1
             raise
+
+    def _answered(self, command: Send, answer: Appended | ChatError) -> None:
+        self._in_flight -= 1
+        if self._wakes_at_answer is not None:
+            self._wakes_at_answer.set()
+        if isinstance(answer, ChatError):
+            self._link.refuse_send(answer, command.destination, command.receipt)
+        elif command.receipt is not None:
+            self._link.write(server_frames.posted(command.receipt, self._link.version, answer.id, answer.seq))
 
     async def _post_or_wait(self, post: Post) -> None:
         """Waits for room in the conversation's mailbox; raises `OVERLOADED` when there is none in time."""
@@ -114,7 +124,7 @@ class Sender:
         try:
             conversation.tell(post)
         except MailboxFull:
-            await conversation.tell_wait(post, self._services.policy.mailbox_timeout)
+            await conversation.tell_wait(post, self._policy.mailbox_timeout)
 
     def _reply(self, command: Send) -> Reply[None]:
         def answered(answer: ChatError | None) -> None:
@@ -123,12 +133,13 @@ class Sender:
             else:
                 self._link.refuse_send(answer, command.destination, command.receipt)
 
-        return Reply[None].to(answered, trio.current_time() + self._services.policy.ask_timeout)
+        return Reply[None].to(answered, trio.current_time() + self._policy.ask_timeout)
 
     def _tell(self, conversation_id: UUID, message: ConversationMessage) -> None:
         self._services.conversations.ref(conversation_id).tell(message)
 
     async def _wait_until_below(self, limit: int) -> None:
         while self._in_flight >= limit:
-            self._answered = trio.Event()
-            await self._answered.wait()
+            self._wakes_at_answer = trio.Event()
+            await self._wakes_at_answer.wait()
+        self._wakes_at_answer = None

@@ -13,7 +13,7 @@ from actors.users.actor import Users
 from chathttp.edge.timer_wheel import Timers
 from chathttp.identity.verifier import TokenVerifier
 from chathttp.rate import RateLimiter
-from chathttp.stomp.decoder import StompLimits
+from chathttp.stomp.limits import StompLimits
 from chathttp.stomp.session_state import ConnectionLimits
 
 

@@ -134,6 +134,10 @@ class _Session:
 
     async def _take(self, message: bytes | str) -> None:
         data = message.encode() if isinstance(message, str) else message
+        frame = self._decoder.whole_message(data)
+        if frame is not None:
+            await self._perform_frame(frame)
+            return
         await self._perform_all(self._decoder.feed(data))
         await self._perform_all(self._decoder.end_of_message())
 
@@ -155,15 +159,17 @@ class _Session:
 
     async def _perform_all(self, items: Sequence[Frame | HeartBeat]) -> None:
         for item in items:
-            if isinstance(item, HeartBeat):
-                continue
-            try:
-                command = self._protocol.receive(item)
-            except StompSyntaxError:
-                self._refused = item
-                raise
-            if command is not None:
-                await self._perform(command)
+            if not isinstance(item, HeartBeat):
+                await self._perform_frame(item)
+
+    async def _perform_frame(self, frame: Frame) -> None:
+        try:
+            command = self._protocol.receive(frame)
+        except StompSyntaxError:
+            self._refused = frame
+            raise
+        if command is not None:
+            await self._perform(command)
 
     async def _perform(self, command: Command) -> None:
         match command:

@@ -24,7 +24,6 @@ class Connect:
 class Send:
     destination: str
     body: bytes
-    headers: tuple[tuple[str, str], ...]
     receipt: str | None
 
 

@@ -2,12 +2,12 @@
 
 import re
 
-from attrs import frozen
-
 from chathttp.stomp.errors import FrameTooLargeError, StompSyntaxError, quoted
 from chathttp.stomp.frame import BODY_COMMANDS, COMMANDS, Frame, HeartBeat, Version
 from chathttp.stomp.headers import parse_header_line
 from chathttp.stomp.json_extent import JsonExtent
+from chathttp.stomp.limits import StompLimits
+from chathttp.stomp.plain_frame import plain_frame
 
 HEART_BEAT = HeartBeat()
 
@@ -21,19 +21,6 @@ _MAX_LENGTH_DIGITS = 18
 
 def _begins_command(line: bytes) -> bool:
     return any(command.startswith(line) for command in _COMMAND_LINES)
-
-
-@frozen
-class StompLimits:
-    """Bounds of what one frame may take, in octets but for `max_headers`.
-
-    `max_frame_bytes` counts from the command's first octet to the final NUL; `max_header_line_bytes`
-    counts one header as it is on the wire, without its line end.
-    """
-
-    max_frame_bytes: int = 131_072
-    max_headers: int = 64
-    max_header_line_bytes: int = 8_192
 
 
 class Decoder:
@@ -124,6 +111,15 @@ class Decoder:
             if not items:
                 raise
         return items
+
+    def whole_message(self, data: bytes) -> Frame | None:
+        """The frame that the WebSocket message `data` plainly is: what `feed` and `end_of_message` would give.
+
+        None, and nothing has happened, when it is for these to see to.
+        """
+        if self._pending or self._command is not None or self._open_ended or self._late_nul or self._failure:
+            return None
+        return plain_frame(data, self.version, self._limits)
 
     def end_of_message(self) -> list[Frame]:
         """Says that a WebSocket message ends here; gives the frame that this completes, if any (see the class).

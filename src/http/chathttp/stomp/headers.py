@@ -53,6 +53,8 @@ def echoed(text: str, version: Version) -> str:
 
     For what a client sent before the versions were agreed on, when it was read by other rules.
     """
+    if version is not Version.V10 and not _SPECIAL.search(text):
+        return text
     try:
         return escape_value(text, version)
     except ValueError:

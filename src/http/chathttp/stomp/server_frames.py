@@ -5,6 +5,7 @@ Header names are the server's own words and need no escape; values may be a clie
 
 import json
 from collections.abc import Mapping
+from uuid import UUID
 
 from chatcore.errors import ErrorCode
 from chathttp.stomp.acks import AckMode, make_ack_id
@@ -29,9 +30,14 @@ def connected(
     return f"CONNECTED\n{''.join(lines)}\n\0".encode()
 
 
-def receipt(receipt_id: str, version: Version, extra: Mapping[str, str] = NO_HEADERS) -> bytes:
-    """RECEIPT; `extra` is for `message-id` and `seq` of a committed message."""
-    return f"RECEIPT\nreceipt-id:{echoed(receipt_id, version)}\n{_lines(extra, version)}\n\0".encode()
+def receipt(receipt_id: str, version: Version) -> bytes:
+    return f"RECEIPT\nreceipt-id:{echoed(receipt_id, version)}\n\n\0".encode()
+
+
+def posted(receipt_id: str, version: Version, message_id: UUID, seq: int) -> bytes:
+    """RECEIPT for a message that is committed."""
+    id_ = echoed(receipt_id, version)
+    return f"RECEIPT\nreceipt-id:{id_}\nmessage-id:{message_id}\nseq:{seq}\n\n\0".encode()
 
 
 def error_body(code: ErrorCode, message: str, details: Mapping[str, str] | None = None) -> bytes:

@@ -123,7 +123,7 @@ class StompServerProtocol:
             case _:
                 assert_never(self._phase)
         if command == "SEND":
-            return self._hold(frame, self._send(frame))
+            return self._send(frame)
         try:
             return self._dispatch(frame)
         except ChatError as refusal:
@@ -179,8 +179,11 @@ class StompServerProtocol:
             frame.header("host"),
         )
 
-    def _send(self, frame: Frame) -> Send:
-        return Send(_required(frame, "destination"), frame.body, frame.headers, frame.header("receipt"))
+    def _send(self, frame: Frame) -> Transactional | Refused | None:
+        headers = dict(reversed(frame.headers))  # of a repeated name the first counts
+        destination = headers.get("destination") or _required(frame, "destination")
+        send = Send(destination, frame.body, headers.get("receipt"))
+        return self._hold(frame, send) if "transaction" in headers else send
 
     def _subscribe(self, frame: Frame) -> Subscribe | Refused:
         destination = _required(frame, "destination")
