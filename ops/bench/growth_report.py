@@ -186,13 +186,15 @@ def markdown(growth: Growth) -> str:
     return "\n".join(lines) + "\n"
 
 
-def limit(server: float, database: float, meter: float, otherwise: str = "wait for commits") -> str:
+def limit(
+    server: float, database: float, meter: float, bystanders: float = 0.0, *, otherwise: str = "wait for commits"
+) -> str:
     """What a closed loop was limited by; PostgreSQL and the meter share a core."""
     if server >= SATURATED:
         return "server's core"
     if database + meter >= SATURATED:
         return "PostgreSQL's core" if database > meter else "meter's core"
-    return otherwise
+    return otherwise if bystanders <= DISTURBED else "others on the machine"
 
 
 def _fan_out_line(row: FanOut) -> str:
@@ -210,7 +212,7 @@ def _fan_out_line(row: FanOut) -> str:
         f"{side.server_busy:.0%}",
         f"{row.database_busy:.0%}",
         f"{side.meter_busy:.0%}",
-        "" if row.case == OPEN_LOOP else limit(side.server_busy, row.database_busy, side.meter_busy),
+        "" if row.case == OPEN_LOOP else limit(side.server_busy, row.database_busy, side.meter_busy, row.bystanders),
     )
 
 
@@ -226,7 +228,7 @@ def _connect_line(row: Memory) -> str:
         f"{busy:.0%}",
         "",
         f"{row.client_busy:.0%}",
-        limit(busy, 0.0, row.client_busy, "round trips"),
+        limit(busy, 0.0, row.client_busy, row.bystanders, otherwise="round trips"),
     )
 
 
@@ -246,7 +248,7 @@ def _commits_line(row: Commits) -> str:
         f"{row.server_busy:.0%}",
         f"{row.database_busy:.0%}",
         f"{row.client_busy:.0%}",
-        limit(row.server_busy, row.database_busy, row.client_busy),
+        limit(row.server_busy, row.database_busy, row.client_busy, row.bystanders),
     )
 
 

@@ -83,6 +83,10 @@ def test_the_limit_is_who_was_busy(server: float, database: float, meter: float,
     assert limit(server, database, meter) == named
 
 
+def test_no_limit_is_named_where_others_had_the_cores() -> None:
+    assert limit(0.5, 0.2, 0.1, 0.4) == "others on the machine"
+
+
 def test_the_table_tells_of_rows_that_others_disturbed() -> None:
     def committed(conversations: int, bystanders: float) -> Commits:
         return Commits(
