@@ -11,8 +11,9 @@ from multiprocessing.connection import Connection, Pipe
 
 from attrs import define, field, frozen
 
-PORTS_PER_SOURCE = 20_000
-"""Connections from one loopback address; the range of ephemeral ports has 28,232 by default."""
+PORTS_PER_SOURCE = 4_000
+"""Connections from one loopback address. There are 28,232 ephemeral ports by default, and the fuller their range, the
+longer the kernel looks for a free one."""
 
 
 @frozen
