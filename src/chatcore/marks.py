@@ -77,10 +77,12 @@ class Marks:
 
     def sent(self, user_id: UUID, seq: int) -> None:
         """The sender's marks move to his message; the append has stored that already."""
-        if user_id in self._read and seq > self._read[user_id]:
+        read = self._read.get(user_id)
+        if read is not None and seq > read:
             self._read[user_id] = seq
-            self._delivered[user_id] = max(self._delivered[user_id], seq)
-            self._to_announce(user_id, read_moved=True)
+            if seq > self._delivered[user_id]:
+                self._delivered[user_id] = seq
+            self._announce[user_id] = True
 
     def follow(self, user_id: UUID, since_seq: int) -> None:
         """One more live subscription of the user: what is written after `since_seq` counts as delivered."""

@@ -1,5 +1,6 @@
 """Who types: memory only, each entry with a deadline. Times are seconds on any one monotonic clock."""
 
+from math import inf
 from uuid import UUID
 
 
@@ -32,7 +33,7 @@ class Typing:
 
     def stop(self, user_id: UUID) -> bool:
         """True when the user was typing."""
-        return self._deadlines.pop(user_id, None) is not None
+        return bool(self._deadlines) and self._deadlines.pop(user_id, None) is not None
 
     def expire(self, now: float) -> list[UUID]:
         """Those whose time has run out; they no longer type."""
@@ -50,4 +51,4 @@ class Typing:
     @property
     def next_deadline(self) -> float:
         """When `expire` is due next; infinity when nobody types."""
-        return min(self._deadlines.values(), default=float("inf"))
+        return min(self._deadlines.values()) if self._deadlines else inf

@@ -169,6 +169,20 @@ async def test_what_waits_while_a_batch_is_under_way_becomes_the_next_batch(data
         assert await database.fetchval("SELECT count(*) FROM messages") == 40
 
 
+async def test_while_it_is_busy_all_that_come_together_are_one_batch(database_url: str) -> None:
+    async with running(database_for_tests(database_url)) as database:
+        chat = postgres_chat(database)
+        ann = await chat.user()
+        rooms = [await chat.group(ann) for _ in range(40)]
+        for text in ("busy from here on", "together"):
+            async with trio.open_nursery() as nursery:
+                for room in rooms:
+                    nursery.start_soon(chat.say, room, ann, text)
+        together = "SELECT count(DISTINCT xmin::text) FROM messages WHERE body = 'together'"
+        assert await database.fetchval(together) == 1
+        assert await database.fetchval("SELECT count(*) FROM messages") == 80
+
+
 async def test_a_full_queue_refuses_and_counts(database_url: str) -> None:
     database = Database(database_url, rng=random.Random(1), append_queue_limit=3)
     async with running(database):

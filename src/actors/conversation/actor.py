@@ -115,8 +115,8 @@ class ConversationActor:
         self._mailbox.done()
 
     async def _serve(self, room: Room) -> None:
+        now = trio.current_time()
         while not room.gone:
-            now = trio.current_time()
             self._plan(room, now)
             try:
                 batch = await self._receive_until(min(self._agenda.next_deadline, self._idle_at), now)
@@ -125,8 +125,11 @@ class ConversationActor:
             if batch:
                 self._idle_at = inf
                 await self._handlers.handle(room, batch)
-            await self._do_what_is_due(room)
-            if not batch and trio.current_time() >= self._idle_at:
+            now = trio.current_time()
+            if now >= self._agenda.next_deadline:
+                await self._do_what_is_due(room, now)
+                now = trio.current_time()
+            if not batch and now >= self._idle_at:
                 room.prune()
                 if not self._audience and self._mailbox.close_if_empty():
                     return
@@ -135,8 +138,8 @@ class ConversationActor:
 
     async def _receive_until(self, deadline: float, now: float) -> list[ConversationMessage]:
         """What waits or comes; nothing once the deadline has passed, or sooner."""
+        self._mailbox.done(now)
         if deadline <= now:
-            self._mailbox.done()
             await trio.lowlevel.checkpoint()
             return []
         self._alarm.ring_by(deadline)
@@ -160,10 +163,7 @@ class ConversationActor:
         if self._idle_at == inf:
             self._idle_at = now + policy.idle_seconds
 
-    async def _do_what_is_due(self, room: Room) -> None:
-        now = trio.current_time()
-        if now < self._agenda.next_deadline:
-            return
+    async def _do_what_is_due(self, room: Room, now: float) -> None:
         for task in self._agenda.take_due(now):
             match task:
                 case Task.EXPIRE_TYPING:

@@ -1,10 +1,10 @@
 """What an actor has to do later, and when."""
 
-from enum import Enum
+from enum import StrEnum
 from math import inf
 
 
-class Task(Enum):
+class Task(StrEnum):  # a text's hash is ready, a plain member's is worked out at each look-up
     EXPIRE_TYPING = "expire typing"
     ANNOUNCE_MARKS = "announce marks"
     SETTLE_MARKS = "settle marks"

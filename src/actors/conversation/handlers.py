@@ -67,8 +67,10 @@ class Handlers:
                     marks.append(message)
                 case _:
                     await self._handle_one(room, message)
-        await self._post(room, posts)
-        await self._mark(room, marks)
+        if posts:
+            await self._post(room, posts)
+        if marks:
+            await self._mark(room, marks)
 
     def doubt(self) -> None:
         """A write was not answered: if it was committed, or still is to be, the subscriptions must hear of it."""
@@ -94,7 +96,16 @@ class Handlers:
         await self._append(room, portion)
 
     async def _append(self, room: Room, posts: Sequence[Post]) -> None:
-        wanted = [post for post in posts if await self._may(room, post, post.message.sender_id)]
+        now = trio.current_time()
+        wanted: list[Post] = []
+        for post in posts:
+            sender_id = post.message.sender_id
+            if now < post.reply.deadline and sender_id in room.marks:
+                wanted.append(post)
+                continue
+            if await self._may(room, post, sender_id):
+                wanted.append(post)
+            now = trio.current_time()
         if room.gone or not wanted:
             return
         try:

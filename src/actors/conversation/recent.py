@@ -24,8 +24,9 @@ class Recent:
 
     def extend(self, events: Sequence[Encoded]) -> None:
         """Add what happened next, by `rev`."""
-        self._events.extend(events)
-        self._bytes += sum(len(event.body) for event in events)
+        for event in events:
+            self._events.append(event)
+            self._bytes += len(event.body)
         while len(self._events) > self._max_events or self._bytes > self._max_bytes:
             dropped = self._events.popleft()
             self._bytes -= len(dropped.body)

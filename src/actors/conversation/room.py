@@ -69,12 +69,12 @@ class Room:
     async def admit(self, events: Sequence[Event], prev_rev: int) -> None:
         """Deliver a committed batch, or first what is missing before it. Raises `ChatError` when that fails."""
         match self.gate.admit(prev_rev, events[-1].rev):
-            case Admission.DROP:
-                pass
-            case Admission.BEHIND:
-                await self.catch_up()
             case Admission.DELIVER:
                 await self._deliver(events)
+            case Admission.BEHIND:
+                await self.catch_up()
+            case Admission.DROP:
+                pass
 
     async def catch_up(self) -> None:
         """Take members and details as the database has them, and deliver all that happened after the position.
@@ -118,7 +118,7 @@ class Room:
             )
             if not events:
                 break
-            await self._redeliver([self._encode(event) for event in events])
+            await self._redeliver([encode_event(self._services.encoder, event) for event in events])
             floor = events[-1].rev
 
     async def adopt(self, conversation: Conversation) -> None:
@@ -242,19 +242,17 @@ class Room:
         if subscription.counts_as_delivered:
             self.marks.follow(subscription.user_id, self.last_seq)
 
-    def _encode(self, event: Event) -> Encoded:
-        return encode_event(self._services.encoder, event)
-
     async def _deliver(self, events: Sequence[Event]) -> None:
         """Move the position to the last of `events`, and give every subscription what it has not had."""
-        encoded = [self._encode(event) for event in events if event.rev > self.gate.position]
+        encoder, position = self._services.encoder, self.gate.position
+        encoded = [encode_event(encoder, event) for event in events if event.rev > position]
         self._recent.extend(encoded)
         self.gate.advance(encoded[-1].rev)
         for event in events:
             if event.kind is EventKind.CREATED and event.message.seq > self.last_seq:
                 self.last_seq = event.message.seq
                 self.unnoticed = event.message
-        late = await self._fan_out(encoded)
+        late = await self._fan_out(encoded) if self.audience else ()
         created = highest_created(encoded)
         if created:
             self.marks.written(created, [s.user_id for s in late if s.counts_as_delivered])

@@ -29,7 +29,11 @@ class Encoded:
 
 def highest_created(events: Sequence[Encoded]) -> int:
     """The `seq` of the last message that `events` create; 0 when they create none."""
-    return max((event.seq for event in events if event.kind is EventKind.CREATED), default=0)
+    highest = 0
+    for event in events:
+        if event.kind is EventKind.CREATED and event.seq > highest:
+            highest = event.seq
+    return highest
 
 
 class FrameFormat(Hashable, Protocol):

@@ -199,7 +199,7 @@ class DynamicSupervisor(Generic[K, M]):
         cell = Cell(
             key=key,
             name=name,
-            mailbox=Mailbox[M](name, self._capacity),
+            mailbox=Mailbox[M](name, self._capacity, trio.lowlevel.current_clock().current_time),
             make=partial(self._behaviour, key),
             policy=self._policy,
             window=RestartWindow(self._intensity),

@@ -133,7 +133,8 @@ class Mailbox(Generic[M]):
 
     async def receive_batch_or_nudge(self, limit: int) -> list[M]:
         """As `receive_batch`, but empty when `nudge` came first."""
-        self.done()
+        if self.busy_since is not None or self._in_hand:
+            self.done()
         if self._queue:
             await trio.lowlevel.checkpoint()
         else:
@@ -164,17 +165,18 @@ class Mailbox(Generic[M]):
         """What was received and is not done, in order of receipt."""
         return self._in_hand.copy()
 
-    def done(self) -> None:
-        """What is in hand is finished."""
+    def done(self, now: float | None = None) -> None:
+        """What is in hand is finished. `now` saves a look at the clock."""
         if self._in_hand:
             self.handled_total += len(self._in_hand)
             self._in_hand = []
-        self.pause()
+        if self.busy_since is not None:
+            self.pause(now)
 
-    def pause(self) -> None:
+    def pause(self, now: float | None = None) -> None:
         """The consumer stopped working on what is in hand, finished or not: its clock stands still."""
         if self.busy_since is not None:
-            self._busy_total += self._clock() - self.busy_since
+            self._busy_total += (self._clock() if now is None else now) - self.busy_since
             self.busy_since = None
 
     # Ends

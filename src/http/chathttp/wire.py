@@ -21,10 +21,6 @@ def timestamp(time: datetime) -> str:
     return time.isoformat(timespec="milliseconds")[:23] + "Z"
 
 
-def _optional_timestamp(time: datetime | None) -> str | None:
-    return None if time is None else timestamp(time)
-
-
 class _Reaction(msgspec.Struct, rename="camel", frozen=True):
     emoji: str
     count: int
@@ -135,8 +131,8 @@ def message_json(message: Message, *, is_read: bool) -> MessageJson:
         is_read,
         message.client_message_id,
         message.reply_to,
-        _optional_timestamp(message.edited_at),
-        _optional_timestamp(message.deleted_at),
+        None if message.edited_at is None else timestamp(message.edited_at),
+        None if message.deleted_at is None else timestamp(message.deleted_at),
         (),
     )
 
@@ -252,7 +248,8 @@ def decode_send_message(data: bytes, known_attachments: Collection[UUID] = ()) -
     """A message to send, its rules checked. Errors: `VALIDATION_ERROR`."""
     body = _decode_send(data)
     attachments = body.attachment_ids or ()
-    check_attachments(attachments, known_attachments)
+    if attachments:
+        check_attachments(attachments, known_attachments)
     check_text(body.text, attachments=len(attachments))
     check_client_message_id(body.client_message_id)
     return body

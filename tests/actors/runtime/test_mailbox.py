@@ -340,6 +340,13 @@ class TestFigures:
         assert mailbox.busy_seconds == 3.0
         assert mailbox.in_hand == [2]
 
+    async def test_the_consumer_may_tell_the_time_when_it_is_done(self, mock_clock: MockClock) -> None:
+        mailbox = filled(1)
+        await mailbox.receive()
+        mock_clock.jump(5)
+        mailbox.done(3.0)
+        assert (mailbox.busy_since, mailbox.busy_seconds, mailbox.handled_total) == (None, 3.0, 1)
+
     async def test_taking_one_more_does_not_set_the_time_in_handler_back(self, mock_clock: MockClock) -> None:
         mailbox = filled(1, 2)
         await mailbox.receive()

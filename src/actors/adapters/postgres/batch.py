@@ -74,7 +74,7 @@ class Batch:
         self._entries = entries
         self._items = [message for entry in entries for message in entry.messages]
         self.careful = careful
-        self.deadline = max(entry.ticket.deadline for entry in entries)
+        self.deadline = max([entry.ticket.deadline for entry in entries])
 
     def query(self) -> Query:
         """What to send first."""
@@ -196,11 +196,11 @@ def _arrays(items: Sequence[NewMessage]) -> Sequence[bytes | None]:
 
 def _all_new(result: PGresult, items: Sequence[NewMessage]) -> list[Outcome]:
     outcomes: list[Outcome | None] = [None] * len(items)
+    value = result.get_value
     for row in range(result.ntuples):
-        order, seq, rev, created_at = (result.get_value(row, column) or b"" for column in range(4))
-        place = bigint(order) - 1
-        at = timestamptz(created_at)
-        outcomes[place] = Appended(items[place].id, bigint(seq), bigint(rev), at, was_new=True)
+        place = bigint(value(row, 0) or b"") - 1
+        seq, rev = bigint(value(row, 1) or b""), bigint(value(row, 2) or b"")
+        outcomes[place] = Appended(items[place].id, seq, rev, timestamptz(value(row, 3) or b""), True)
     return [outcome or unavailable() for outcome in outcomes]
 
 

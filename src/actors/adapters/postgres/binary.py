@@ -1,6 +1,6 @@
 """PostgreSQL's binary form of the few types that an append takes and gives (`src/backend/utils/adt`, `*_send`)."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from struct import Struct
 from typing import Final
@@ -11,22 +11,14 @@ TEXT_ARRAY: Final = 25
 
 _EPOCH: Final = datetime(2000, 1, 1, tzinfo=UTC)
 _HEADER: Final = Struct("!iiIii")
-_LENGTH: Final = Struct("!i")
-_NULL: Final = _LENGTH.pack(-1)
+_length: Final = Struct("!i").pack
+_NULL: Final = _length(-1)
 
 
 def array(element: int, values: Sequence[bytes | None]) -> bytes:
     """A one-dimensional array."""
-    return b"".join((_HEADER.pack(1, 1, element, len(values), 1), *_elements(values)))
-
-
-def _elements(values: Iterable[bytes | None]) -> Iterable[bytes]:
-    for value in values:
-        if value is None:
-            yield _NULL
-        else:
-            yield _LENGTH.pack(len(value))
-            yield value
+    elements = [_NULL if value is None else _length(len(value)) + value for value in values]
+    return _HEADER.pack(1, 1, element, len(values), 1) + b"".join(elements)
 
 
 def bigint(value: bytes) -> int:

@@ -60,6 +60,8 @@ class AppendWriter:
         self._flight: Batch | None = None
         self._busy = False
         """Whether the last batch held several calls."""
+        self._gathering = False
+        """Whether a caller lets the others have their say, and then launches."""
         self._wary = 0
         """Batches that go by the careful statement at once."""
         self._nap = trio.CancelScope()
@@ -75,9 +77,16 @@ class AppendWriter:
 
     async def append(self, messages: Sequence[NewMessage]) -> list[Outcome]:
         """One outcome for each message, in order. Raises `UNAVAILABLE` (the outcome is unknown), `OVERLOADED`."""
-        refusals = [_screen(message) for message in messages]
-        if not any(refusals):
-            return await self._enqueue(messages)
+        try:
+            for message in messages:
+                check_body(message.text, message.client_message_id)
+        except ChatError:
+            return await self._append_the_sound(messages)
+        return await self._enqueue(messages)
+
+    async def _append_the_sound(self, messages: Sequence[NewMessage]) -> list[Outcome]:
+        """What would fail the whole statement is refused before it is sent."""
+        refusals = [_refusal(message) for message in messages]
         sound = [message for message, refusal in zip(messages, refusals, strict=True) if refusal is None]
         answers = iter(await self._enqueue(sound))
         return [next(answers) if refusal is None else refusal for refusal in refusals]
@@ -119,12 +128,14 @@ class AppendWriter:
         while self._open and self._open[0].settled:
             self._open.popleft()
         self._open.append(ticket)
-        size = sum(len(message.text) for message in messages)
+        size = sum([len(message.text) for message in messages])
         self._waiting.append((Entry(messages, ticket), size))
         self.waiting += len(messages)
-        if self._flight is None and self._connection is not None:
+        if self._flight is None and self._connection is not None and not self._gathering:
             if self._busy:
+                self._gathering = True
                 await trio.lowlevel.cancel_shielded_checkpoint()
+                self._gathering = False
             self._launch()
         return await ticket.result()
 
@@ -290,8 +301,7 @@ class AppendWriter:
             self._refuse_waiting()
 
 
-def _screen(message: NewMessage) -> ChatError | None:
-    """What would fail the whole statement, found before it is sent."""
+def _refusal(message: NewMessage) -> ChatError | None:
     try:
         check_body(message.text, message.client_message_id)
     except ChatError as refusal:
