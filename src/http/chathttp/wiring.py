@@ -40,6 +40,8 @@ from chathttp.identity.passwords import Passwords
 from chathttp.identity.service import IdentityService
 from chathttp.identity.verifier import TokenVerifier
 from chathttp.ids import IdSource
+from chathttp.management.metrics import NodeFigures
+from chathttp.management.server import ManagementServer
 from chathttp.policies import conversation_policy, edge_limits, session_policy
 from chathttp.rate import RateLimiter
 from chathttp.rest.app import create_app
@@ -70,7 +72,12 @@ class _Node:
         rng = random.Random()  # noqa: S311  # jitter of back-offs
         self._settings = settings
         self._on_ready = on_ready
-        self._listener: socket.socket | None = open_listener(settings.host, settings.port)
+        self._management = ManagementServer(settings.management_port, self._figures)
+        try:
+            self._listener: socket.socket | None = open_listener(settings.host, settings.port)
+        except OSError:
+            self._management.close()
+            raise
         self._port: int = self._listener.getsockname()[1]
         self._database = Database(
             settings.database_url,
@@ -107,6 +114,8 @@ class _Node:
         self._root = Supervisor(
             "node",
             [
+                # The first, so that it is stopped last and tells of a start that waits for the database.
+                ChildSpec("management", self._run_management),
                 ChildSpec("store", self._run_store),
                 ChildSpec("users", self._run_users),
                 self._conversations.spec(),
@@ -126,6 +135,7 @@ class _Node:
                 await self._root.run()
                 nursery.cancel_scope.cancel()
         finally:
+            self._management.close()
             if self._listener is not None:
                 self._listener.close()
 
@@ -138,6 +148,11 @@ class _Node:
             await self._edge.drain(self._settings.drain_time)
         await self._conversations.stop(CONVERSATIONS_STOP_SECONDS)
         self._root.stop()
+
+    async def _run_management(self, context: ChildContext) -> None:
+        async with trio.open_nursery() as nursery:
+            await nursery.start(self._management.run)
+            context.started()
 
     async def _run_store(self, context: ChildContext) -> None:
         async with trio.open_nursery() as nursery:
@@ -245,6 +260,16 @@ class _Node:
 
     def _database_health(self) -> HealthState:
         return HealthState.UP if self._database.state.status is LaneStatus.UP else HealthState.DOWN
+
+    def _figures(self) -> NodeFigures:
+        return NodeFigures(
+            connections=0 if self._edge is None else self._edge.connections,
+            conversations=self._conversations.snapshot(limit=0),
+            append_waiting=self._database.writer.waiting,
+            append_overloads=self._database.writer.overloads,
+            notifications_dropped=self._users.dropped,
+            database_up=self._database_health() is HealthState.UP,
+        )
 
 
 def _utc_now() -> datetime:

@@ -1,0 +1,1 @@
+"""What operators and their tools read of a node, on a port of its own that only this machine reaches."""

@@ -1,0 +1,115 @@
+"""The page: what is on it, in the text format of Prometheus, by the reference parser."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import trio
+from attrs import evolve
+from prometheus_client.parser import text_string_to_metric_families
+
+from actors.runtime.snapshot import DynamicSnapshot
+from chathttp.management.metrics import Metrics, NodeFigures
+
+OPERATIONS = Path(__file__).parents[3] / "docs" / "operations.md"
+CONVERSATIONS = DynamicSnapshot(
+    name="conversations",
+    live=2,
+    max_children=10,
+    started=5,
+    passivated=3,
+    crashes=4,
+    quarantines=1,
+    refused=6,
+    handled=70,
+    time_in_handler=1.5,
+    actors=(),
+)
+FIGURES = NodeFigures(
+    connections=9,
+    conversations=CONVERSATIONS,
+    append_waiting=8,
+    append_overloads=11,
+    notifications_dropped=12,
+    database_up=True,
+)
+OURS = {
+    "stackmentor_connections": ("gauge", 9),
+    "stackmentor_conversations_live": ("gauge", 2),
+    "stackmentor_conversations_crashes_total": ("counter", 4),
+    "stackmentor_conversations_quarantines_total": ("counter", 1),
+    "stackmentor_conversations_refused_total": ("counter", 6),
+    "stackmentor_conversations_handled_total": ("counter", 70),
+    "stackmentor_append_waiting": ("gauge", 8),
+    "stackmentor_append_overloads_total": ("counter", 11),
+    "stackmentor_notifications_dropped_total": ("counter", 12),
+    "stackmentor_database_up": ("gauge", 1),
+}
+
+
+async def scraped(read: Callable[[], NodeFigures]) -> dict[str, tuple[str, float]]:
+    """Type and value of each sample by its name; of those that differ in labels, the last."""
+    page = (await Metrics(read).page()).decode()
+    return {
+        sample.name: (family.type, sample.value)
+        for family in text_string_to_metric_families(page)
+        for sample in family.samples
+    }
+
+
+async def test_figures_of_the_node_are_on_the_page_with_their_types() -> None:
+    found = await scraped(lambda: FIGURES)
+    assert {name: value for name, value in found.items() if name.startswith("stackmentor_")} == OURS
+
+
+@pytest.mark.parametrize(("up", "shown"), [(True, 1), (False, 0)])
+async def test_database_is_one_or_zero(up: bool, shown: int) -> None:
+    found = await scraped(lambda: evolve(FIGURES, database_up=up))
+    assert found["stackmentor_database_up"] == ("gauge", shown)
+
+
+async def test_process_and_collector_of_garbage_are_on_the_page() -> None:
+    found = await scraped(lambda: FIGURES)
+    assert found["process_cpu_seconds_total"][1] > 0
+    assert found["process_resident_memory_bytes"][1] > 10_000_000
+    assert found["process_open_fds"][1] > 2
+    assert {name for name in found if name.startswith("python_gc_")} == {
+        "python_gc_collections_total",
+        "python_gc_objects_collected_total",
+        "python_gc_objects_uncollectable_total",
+    }
+
+
+async def test_figures_are_read_anew_at_each_scrape_and_only_then() -> None:
+    reads: list[int] = []
+
+    def read() -> NodeFigures:
+        reads.append(len(reads))
+        return evolve(FIGURES, connections=len(reads))
+
+    metrics = Metrics(read)
+    assert reads == []
+    assert b"\nstackmentor_connections 1.0\n" in await metrics.page()
+    assert b"\nstackmentor_connections 2.0\n" in await metrics.page()
+    assert len(reads) == 2
+
+
+async def test_nodes_of_one_process_have_pages_of_their_own() -> None:
+    pages: dict[int, bytes] = {}
+    nodes = {each: Metrics(lambda each=each: evolve(FIGURES, connections=each)) for each in (1, 2)}
+
+    async def scrape(each: int) -> None:
+        pages[each] = await nodes[each].page()
+
+    async with trio.open_nursery() as nursery:
+        for each in nodes:
+            nursery.start_soon(scrape, each)
+    for each, page in pages.items():
+        assert b"\nstackmentor_connections %d.0\n" % each in page
+        assert page.count(b"# TYPE process_cpu_seconds_total ") == 1
+
+
+async def test_every_metric_of_ours_is_in_the_operators_table() -> None:
+    table = OPERATIONS.read_text("utf-8")
+    for name, (kind, _) in OURS.items():
+        assert f"\n| `{name}` | {kind} | " in table
