@@ -165,8 +165,7 @@ class DynamicSupervisor(Generic[K, M]):
 
     def snapshot(self, limit: int | None = None) -> DynamicSnapshot:
         """The totals, and at most `limit` actors, those with the deepest mailboxes first."""
-        cells = sorted(self._cells.values(), key=lambda cell: cell.mailbox.depth, reverse=True)
-        mailboxes = [cell.mailbox for cell in cells]
+        mailboxes = [cell.mailbox for cell in self._cells.values()]
         totals = self._totals
         return DynamicSnapshot(
             name=self.name,
@@ -179,8 +178,14 @@ class DynamicSupervisor(Generic[K, M]):
             refused=totals.refused + sum(mailbox.refused_total for mailbox in mailboxes),
             handled=totals.handled + sum(mailbox.handled_total for mailbox in mailboxes),
             time_in_handler=totals.time_in_handler + sum(mailbox.busy_seconds for mailbox in mailboxes),
-            actors=tuple(cell.snapshot() for cell in cells[:limit]),
+            actors=tuple(cell.snapshot() for cell in self._deepest(limit)),
         )
+
+    def _deepest(self, limit: int | None) -> list[Cell[M]]:
+        if limit == 0:
+            return []
+        cells = sorted(self._cells.values(), key=lambda cell: cell.mailbox.depth, reverse=True)
+        return cells[:limit]
 
     def _make_policy(self) -> CellPolicy[M]:
         return CellPolicy(

@@ -129,6 +129,16 @@ async def test_an_idle_connection_is_closed_at_the_keep_alive_timeout(autojump_c
         assert trio.current_time() - began == pytest.approx(75)
 
 
+async def test_a_client_that_leaves_after_a_pause_is_let_go_at_once() -> None:
+    async with running_edge() as edge:
+        client = RawHttp(await edge.connect())
+        await client.request("/")
+        await trio.testing.wait_all_tasks_blocked()
+        assert edge.server.connections == 1
+        await client.stream.aclose()
+        await until(lambda: edge.server.connections == 0)
+
+
 async def test_the_head_of_a_later_request_has_a_deadline_too(autojump_clock: MockClock) -> None:
     async with running_edge() as edge:
         client = RawHttp(await edge.connect())

@@ -95,6 +95,8 @@ class _Http1Server(TCPServer):
         self._peer = (peer.host, peer.port)
         self._local = (local.host, local.port)
         self._head_timeout = head_timeout
+        self._at_end = False
+        """The peer sends nothing more."""
 
     async def run(self) -> None:
         try:
@@ -126,7 +128,14 @@ class _Http1Server(TCPServer):
             if http1.in_head and not in_head:
                 await self._in_idle(self._await_head)
             in_head = http1.in_head
+        self._at_end = True
         await self.protocol.handle(Closed())
+        await self.idle_task.stop()
+
+    async def _idle_timeout(self) -> None:
+        """hypercorn's wait for another request after each answer: whoever has left makes none."""
+        if not self._at_end:
+            await super()._idle_timeout()
 
     async def _in_idle(self, task: Callable[[], Awaitable[None]]) -> None:
         """Run `task` until the next whole head has come."""
