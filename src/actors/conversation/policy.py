@@ -20,7 +20,7 @@ class ConversationPolicy:
     marks_page: int = 500
     """Members whose marks are stored by one statement; between two the other tasks run."""
     notification_interval: float = 1.0
-    fanout_slice: int = 400
+    fanout_slice: int = 256
     """Subscribers served between two checkpoints."""
     recent_events: int = 256
     recent_bytes: int = 262_144

@@ -140,7 +140,7 @@ class Settings:
     notification_mailbox: int = integer(16_384, "notifications that wait for the node's users; more are dropped")
     max_conversations: int = integer(100_000, "conversations held in memory")
     conversation_idle: float = number(60.0, "time after which an unused conversation leaves memory")
-    fanout_slice: int = integer(400, "subscribers served before other tasks run", most=100_000)
+    fanout_slice: int = integer(256, "subscribers served before other tasks run", most=100_000)
     mark_flush_interval: float = number(1.0, "time between writes of read and delivered marks", most=3600.0)
 
     def __attrs_post_init__(self) -> None:

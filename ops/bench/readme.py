@@ -1,0 +1,28 @@
+"""`python -m ops.bench.readme`: the newest results into `ops/bench/README.md`."""
+
+from pathlib import Path
+from typing import Final
+
+from ops.bench import goals
+from ops.bench.growth_page import replace_part
+from ops.bench.peers import report
+
+_HERE: Final = Path(__file__).parent
+
+
+def page_with_results(page: str, results: Path) -> str:
+    """The page with the newest `bench-*.json` and `peers-*.json`. Raises ValueError when one is missing."""
+    page = replace_part(page, "goals", goals.markdown(goals.read_goals(_newest(results, "bench"))))
+    return replace_part(page, "peers", report.markdown(report.read_report(_newest(results, "peers"))))
+
+
+def _newest(results: Path, kind: str) -> Path:
+    found = sorted(results.glob(f"{kind}-*.json"))
+    if not found:
+        raise ValueError(f"there is no {kind}-*.json in {results}")
+    return found[-1]
+
+
+if __name__ == "__main__":
+    readme = _HERE / "README.md"
+    readme.write_text(page_with_results(readme.read_text(), _HERE / "results"))
