@@ -1,11 +1,12 @@
 """What the server writes, made by the server's own encoders."""
 
 from typing import Final
+from uuid import UUID
 
 from chatcore.errors import ErrorCode
 from chathttp.stomp.acks import AckMode
 from chathttp.stomp.frame import Version
-from chathttp.stomp.server_frames import MessageTemplate, error, receipt
+from chathttp.stomp.server_frames import MessageTemplate, error, posted, receipt
 from chathttp.stomp.websocket_frame import text_frame
 
 ROOM: Final = "0190a0b0-0000-7000-8000-000000000001"
@@ -36,7 +37,7 @@ def refusal(code: str, receipt_id: str | None) -> bytes:
 
 
 def message_receipt(receipt_id: str, seq: int) -> bytes:
-    return receipt(receipt_id, Version.V12, {"message-id": f"id-{seq}", "seq": str(seq)})
+    return posted(receipt_id, Version.V12, UUID(int=seq), seq)
 
 
 def plain_receipt(receipt_id: str) -> bytes:
