@@ -158,30 +158,34 @@ class _Delivery:
 
     def to(self, some: Iterable[Subscription], late: list[Subscription], gone: list[Subscription]) -> None:
         # What is done here for each subscription is the cost of a delivery beside its system call.
-        first, last, shared = self._first, self._last, not self._format.acknowledged
+        first, last, noted = self._first, self._last, self._format.acknowledged
         frames = self._frames
         size = 0 if frames is None else len(frames)
         for subscription in some:
             if subscription.closed:
                 gone.append(subscription)
-            elif subscription.rev < first and shared:
+                continue
+            if subscription.rev < first:
                 if frames is None:
                     frames = self._frames = self._format.message_frames(self._events)
                     size = len(frames)
-                send = subscription.outlet.direct
-                try:
-                    taken = send(frames)
-                except OSError:
-                    taken = 0
-                subscription.rev = last
-                if taken != size and not self._finish(subscription, frames, taken):
-                    late.append(subscription)
+                if noted:
+                    written = subscription.deliver(frames, self._events)
+                else:
+                    send = subscription.outlet.direct
+                    try:
+                        taken = send(frames)
+                    except OSError:
+                        taken = 0
+                    written = taken == size or self._finish(subscription, frames, taken)
             elif subscription.rev < last:
                 missing = [event for event in self._events if event.rev > subscription.rev]
                 written = subscription.deliver(self._format.message_frames(missing), missing)
-                subscription.rev = last
-                if not written:
-                    late.append(subscription)
+            else:
+                continue
+            subscription.rev = last
+            if not written:
+                late.append(subscription)
 
     def _finish(self, subscription: Subscription, frames: bytes, taken: int) -> bool:
         """See to what the kernel did not take directly. False when some of it waits."""

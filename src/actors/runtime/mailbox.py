@@ -122,19 +122,14 @@ class Mailbox(Generic[M]):
         Always a checkpoint. Raises `MailboxClosed` once closed and empty, `trio.BusyResourceError` when
         another task receives already.
         """
-        self.done()
-        if self._queue:
-            await trio.lowlevel.checkpoint()
-        while not self._queue:
-            await self._wait_for_message()
-        batch = self._take(limit)
-        self._in_hand = batch.copy()
-        return batch
+        while True:
+            batch = await self.receive_batch_or_nudge(limit)
+            if batch:
+                return batch
 
     async def receive_batch_or_nudge(self, limit: int) -> list[M]:
         """As `receive_batch`, but empty when `nudge` came first."""
-        if self.busy_since is not None or self._in_hand:
-            self.done()
+        self.done()
         if self._queue:
             await trio.lowlevel.checkpoint()
         else:
@@ -170,8 +165,7 @@ class Mailbox(Generic[M]):
         if self._in_hand:
             self.handled_total += len(self._in_hand)
             self._in_hand = []
-        if self.busy_since is not None:
-            self.pause(now)
+        self.pause(now)
 
     def pause(self, now: float | None = None) -> None:
         """The consumer stopped working on what is in hand, finished or not: its clock stands still."""

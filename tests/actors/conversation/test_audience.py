@@ -1,3 +1,4 @@
+from collections.abc import Sequence
 from uuid import UUID
 
 from actors.conversation.audience import Audience
@@ -46,3 +47,26 @@ async def test_it_counts_each_subscription_once() -> None:
     other.closed = True
     audience.discard_closed()
     assert not audience
+
+
+async def test_frames_are_made_once_for_all_who_share_them_acknowledged_or_not() -> None:
+    made: list[int] = []
+
+    class Counted(PlainFormat):
+        def message_frames(self, events: Sequence[Encoded]) -> bytes:
+            made.append(len(events))
+            return super().message_frames(events)
+
+    class Quiet(Listening):
+        def deliver(self, frames: bytes, events: Sequence[Encoded]) -> bool:
+            return self.offer(frames)
+
+    audience = Audience()
+    listening = [
+        Quiet(USER, rev=0, format=Counted(name, acknowledged)) for name, acknowledged in (("a", True), ("b", False)) * 5
+    ]
+    for each in listening:
+        audience.add(each)
+    await audience.deliver([event(1), event(2)], 3)
+    assert [each.revs for each in listening] == [[1, 2]] * 10
+    assert made == [2, 2]
