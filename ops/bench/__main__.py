@@ -13,7 +13,8 @@ from typing import Final
 
 from ops.bench import commits, connections, latency, steps
 from ops.bench.broadcast.build import build
-from ops.bench.goals import Goal, Goals, figure, markdown, ratio, write_goals
+from ops.bench.goals import Goal, Goals, figure, markdown, ratio
+from ops.bench.kept import write_kept
 from ops.bench.peers import broadcaster, node_ws, python_peers, rabbitmq, stackmentor
 from ops.bench.peers.compare import CASES, Comparison
 from ops.bench.peers.peer import Peer
@@ -171,7 +172,7 @@ def main() -> int:
         version=stackmentor.PEER.version(),
         rows=rows,
     )
-    write_goals(goals, given.out)
+    write_kept(goals, given.out)
     print(markdown(goals), end="")
     return 0
 

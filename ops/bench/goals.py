@@ -1,9 +1,7 @@
 """What the server is held to: each figure beside its yardstick of the same run, and the bound of their ratio."""
 
 from collections.abc import Sequence
-from pathlib import Path
 
-import msgspec
 from attrs import frozen
 
 
@@ -45,15 +43,6 @@ class Goals:
     machine: str
     version: str
     rows: Sequence[Goal]
-
-
-def write_goals(goals: Goals, path: Path) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(msgspec.json.format(msgspec.json.encode(goals)) + b"\n")
-
-
-def read_goals(path: Path) -> Goals:
-    return msgspec.json.decode(path.read_bytes(), type=Goals)
 
 
 def markdown(goals: Goals) -> str:

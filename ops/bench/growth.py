@@ -16,7 +16,8 @@ from attrs import evolve
 from ops.bench.broadcast.build import BuildError, build
 from ops.bench.growth_measure import busy_conversations, connection_sizes, fan_out, memory, raise_open_files
 from ops.bench.growth_page import replace_part
-from ops.bench.growth_report import Growth, draw, markdown, read_growth, write_growth
+from ops.bench.growth_report import Growth, draw, markdown
+from ops.bench.kept import read_kept, write_kept
 from ops.bench.peers import stackmentor
 from ops.bench.peers.processes import Cores
 from ops.bench.peers.report import machine
@@ -64,11 +65,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         if not out.exists():
             print(f"{out} is not there: measure first, or give another --out", file=sys.stderr)
             return 2
-        growth = read_growth(out)
+        growth = read_kept(out, Growth)
     else:
         growth = new = _empty()
         if out.exists():
-            growth = read_growth(out)
+            growth = read_kept(out, Growth)
             if not growth.comparable(new):
                 print(f"{out} is of another version or machine: move it away, or give another --out", file=sys.stderr)
                 return 2
@@ -117,7 +118,7 @@ def _measure(given: argparse.Namespace, parts: Sequence[str], growth: Growth) ->
 
 def _kept(growth: Growth, path: Path) -> Growth:
     growth = evolve(growth, date=datetime.now(UTC).date().isoformat())
-    write_growth(growth, path)
+    write_kept(growth, path)
     return growth
 
 

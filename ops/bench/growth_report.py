@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Final
 
 import attrs
-import msgspec
 from attrs import frozen
 
 from ops.bench.peers.compare import CASES
@@ -111,15 +110,6 @@ class Growth:
     def sides(self, case: str) -> list[tuple[int, Side]]:
         """Those that were measured, by the number of subscribers."""
         return [(row.subscribers, row.side) for row in self.fan_out if row.case == case and row.side]
-
-
-def write_growth(growth: Growth, path: Path) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(msgspec.json.format(msgspec.json.encode(growth)) + b"\n")
-
-
-def read_growth(path: Path) -> Growth:
-    return msgspec.json.decode(path.read_bytes(), type=Growth)
 
 
 def draw(growth: Growth, directory: Path) -> None:

@@ -4,16 +4,19 @@ from pathlib import Path
 from typing import Final
 
 from ops.bench import goals
+from ops.bench.goals import Goals
 from ops.bench.growth_page import replace_part
+from ops.bench.kept import read_kept
 from ops.bench.peers import report
+from ops.bench.peers.report import Report
 
 _HERE: Final = Path(__file__).parent
 
 
 def page_with_results(page: str, results: Path) -> str:
     """The page with the newest `bench-*.json` and `peers-*.json`. Raises ValueError when one is missing."""
-    page = replace_part(page, "goals", goals.markdown(goals.read_goals(_newest(results, "bench"))))
-    return replace_part(page, "peers", report.markdown(report.read_report(_newest(results, "peers"))))
+    page = replace_part(page, "goals", goals.markdown(read_kept(_newest(results, "bench"), Goals)))
+    return replace_part(page, "peers", report.markdown(read_kept(_newest(results, "peers"), Report)))
 
 
 def _newest(results: Path, kind: str) -> Path:

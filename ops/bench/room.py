@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
+from attrs import frozen
+
 from ops.bench.broadcast.meter import MARK, MARK_SIZE, Meter, Stomp
 from ops.bench.client import Rest
 from ops.bench.target import BenchUser, Target
@@ -15,21 +17,39 @@ TEXT: Final = MARK + "x" * (100 - MARK_SIZE)
 """A message of 100 characters."""
 
 
+@frozen
+class Room:
+    """How to subscribe and publish in a conversation; `body` is the JSON of a message with the given text."""
+
+    id: str
+    stomp: Stomp
+
+    def body(self, text: str) -> str:
+        return f'{{"conversationId":"{self.id}","text":"{text}"}}'
+
+
+def make_room(target: Target, users: Sequence[BenchUser], directory: Path) -> Room:
+    """A new group of `users`, whose tokens go into a file in `directory`, in this order."""
+    tokens = directory / "tokens"
+    tokens.write_text("".join(f"{user.token}\n" for user in users))
+    room = Rest(target.url, users[0].token).make_group("bench", [user.user_id for user in users[1:]])
+    topic = f"/topic/conversation.{room}"
+    return Room(room, Stomp(subscribe=topic, send="/app/message.send", host="localhost", tokens=tokens))
+
+
 def meter_of_room(
     meter: Path, target: Target, users: Sequence[BenchUser], directory: Path, *, publishers: int = 1
 ) -> Meter:
     """A new group of all `users`; the first `publishers` of them publish, the others subscribe."""
-    tokens = directory / "tokens"
-    tokens.write_text("".join(f"{user.token}\n" for user in users))
-    room = Rest(target.url, users[0].token).make_group("bench", [user.user_id for user in users[1:]])
+    room = make_room(target, users, directory)
     return Meter(
         meter,
         urlsplit(target.url).port or 80,
         len(users) - publishers,
-        f'{{"conversationId":"{room}","text":"{TEXT}"}}',
+        room.body(TEXT),
         publishers=publishers,
         path="/ws",
-        stomp=Stomp(subscribe=f"/topic/conversation.{room}", send="/app/message.send", host="localhost", tokens=tokens),
+        stomp=room.stomp,
         cpu={"server": [target.pid]},
     )
 

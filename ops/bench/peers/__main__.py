@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import Final
 
 from ops.bench.broadcast.build import BuildError, build
+from ops.bench.kept import read_kept, write_kept
 from ops.bench.peers import broadcaster, node_ws, python_peers, rabbitmq, stackmentor
 from ops.bench.peers.compare import CASES, Comparison
 from ops.bench.peers.peer import Peer
 from ops.bench.peers.processes import Cores, PeerError
-from ops.bench.peers.report import Report, Row, comparable, machine, markdown, read_report, write_report
+from ops.bench.peers.report import Report, Row, comparable, machine, markdown
 
 PEERS: Final = {
     "broadcaster": broadcaster.PEER,
@@ -61,7 +62,7 @@ def main() -> int:
     cores = Cores.of_this_machine()
     report = empty = _empty_report(cores)
     if given.out.exists():
-        report = read_report(given.out)
+        report = read_kept(given.out, Report)
         if not comparable(report, empty):
             print(f"{given.out} is of another version or machine: move it away, or give another --out", file=sys.stderr)
             return 2
@@ -73,7 +74,7 @@ def main() -> int:
             for size in map(int, given.subscribers.split(",")):
                 for row in comparison.rows(peers, size, cases):
                     report = report.with_rows([row])
-                    write_report(report, given.out)
+                    write_kept(report, given.out)
                     print(_line(row), flush=True)
                     faults += row.ours.faults if row.ours else 0
         except (BuildError, PeerError) as error:

@@ -8,7 +8,6 @@ from statistics import median
 from typing import Final
 
 import attrs
-import msgspec
 from attrs import frozen
 
 from ops.bench.broadcast.meter import Measurement, Times
@@ -157,15 +156,6 @@ def ratios_of(ours: Side, theirs: Side) -> dict[str, float]:
 def comparable(report: Report, other: Report) -> bool:
     """Both were measured on the same machine, in the same way, of the same version of this server."""
     return (report.machine, report.version, report.cores) == (other.machine, other.version, other.cores)
-
-
-def write_report(report: Report, path: Path) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(msgspec.json.format(msgspec.json.encode(report)) + b"\n")
-
-
-def read_report(path: Path) -> Report:
-    return msgspec.json.decode(path.read_bytes(), type=Report)
 
 
 def markdown(report: Report) -> str:

@@ -10,10 +10,9 @@ from urllib.parse import urlsplit
 
 from chathttp.dev.cluster import known_directory
 from chathttp.dev.postmaster import read_postmaster
-from ops.bench.broadcast.meter import Stomp
-from ops.bench.client import Rest
 from ops.bench.peers.peer import Audience, Peer, Server
 from ops.bench.peers.processes import Cores, family_of, pin
+from ops.bench.room import make_room
 from ops.bench.target import Target, started_target
 
 
@@ -32,9 +31,7 @@ def database_pids(target: Target) -> list[int]:
 def _start(audience: Audience, cores: Cores) -> Generator[Server]:
     with started_target() as target, tempfile.TemporaryDirectory(prefix="stackmentor-peer-") as directory:
         users = target.users(audience.publishers + audience.subscribers)
-        tokens = Path(directory) / "tokens"
-        tokens.write_text("".join(f"{user.token}\n" for user in users))
-        room = Rest(target.url, users[0].token).make_group("bench", [user.user_id for user in users[1:]])
+        room = make_room(target, users, Path(directory))
         database = database_pids(target)
         pin([target.pid], cores.server)
         pin(database, cores.others)
@@ -43,10 +40,8 @@ def _start(audience: Audience, cores: Cores) -> Generator[Server]:
             pids=[target.pid],
             database_pids=database,
             publish_path="/ws",
-            stomp=Stomp(
-                subscribe=f"/topic/conversation.{room}", send="/app/message.send", host="localhost", tokens=tokens
-            ),
-            template=f'{{"conversationId":"{room}","text":"{{text}}"}}',
+            stomp=room.stomp,
+            template=room.body("{text}"),
         )
 
 

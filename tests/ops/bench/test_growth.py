@@ -10,7 +10,8 @@ import pytest
 from ops.bench import capacity, growth
 from ops.bench.growth_measure import connection_sizes
 from ops.bench.growth_page import part_of
-from ops.bench.growth_report import OPEN_LOOP, Commits, FanOut, Growth, limit, markdown, read_growth
+from ops.bench.growth_report import OPEN_LOOP, Commits, FanOut, Growth, limit, markdown
+from ops.bench.kept import read_kept
 
 CURVES: Final = ("growth-fanout.svg", "growth-latency.svg", "growth-memory.svg", "growth-commits.svg")
 
@@ -26,7 +27,7 @@ def test_a_tiny_run_measures_everything_and_writes_curves_table_and_json(
     arguments = [*sizes, "--seconds", "0.2", "--hold", "0.2", "--out", str(out), "--docs", str(tmp_path)]
     assert growth.main(arguments) == 0
 
-    found = read_growth(out)
+    found = read_kept(out, Growth)
     assert found.version
     assert found.machine
     assert [row.subscribers for row in found.fan_out if row.case == OPEN_LOOP] == [5, 10]

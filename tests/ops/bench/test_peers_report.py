@@ -7,6 +7,7 @@ import pytest
 from attrs import evolve
 
 from ops.bench.broadcast.meter import Measurement, Times
+from ops.bench.kept import read_kept, write_kept
 from ops.bench.peers.report import (
     REST,
     Report,
@@ -14,9 +15,7 @@ from ops.bench.peers.report import (
     comparable,
     markdown,
     ratios_of,
-    read_report,
     side_of,
-    write_report,
 )
 
 EMPTY: Final = Report(
@@ -102,8 +101,8 @@ def test_a_new_row_takes_the_place_of_the_old_one_and_of_the_failure() -> None:
 
 def test_what_is_written_is_read_again(tmp_path: Path) -> None:
     report = EMPTY.with_rows([row(), Row(peer="slow", version="1", subscribers=10, case="a case", skipped="too slow")])
-    write_report(report, tmp_path / "results" / "peers.json")
-    found = read_report(tmp_path / "results" / "peers.json")
+    write_kept(report, tmp_path / "results" / "peers.json")
+    found = read_kept(tmp_path / "results" / "peers.json", Report)
     assert markdown(found) == markdown(report)
     assert comparable(found, EMPTY)
     assert not comparable(found, evolve(EMPTY, version="0.2"))

@@ -2,7 +2,8 @@ from pathlib import Path
 
 import pytest
 
-from ops.bench.goals import Goal, Goals, figure, markdown, ratio, read_goals, write_goals
+from ops.bench.goals import Goal, Goals, figure, markdown, ratio
+from ops.bench.kept import read_kept, write_kept
 from ops.bench.readme import page_with_results
 
 BENCH = Path(__file__).parents[3] / "ops/bench"
@@ -26,8 +27,8 @@ def test_goals_are_kept_and_say_whether_they_are_met(tmp_path: Path) -> None:
         Goal(name="absent", value=None, at_least=1, note="not installed"),
     )
     goals = Goals(date="2026-01-01", machine="one", version="1", rows=rows)
-    write_goals(goals, tmp_path / "bench-1.json")
-    kept = read_goals(tmp_path / "bench-1.json")
+    write_kept(goals, tmp_path / "bench-1.json")
+    kept = read_kept(tmp_path / "bench-1.json", Goals)
     assert [goal.met for goal in kept.rows] == [True, False, True, None]
     table = markdown(kept).splitlines()
     assert table[-4:] == [
