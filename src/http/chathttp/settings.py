@@ -21,6 +21,7 @@ from chathttp.settings_fields import (
     network,
     number,
     origin,
+    switch,
     text,
     url,
     variable_of,
@@ -67,6 +68,18 @@ class Settings:
     append_batch_bytes: int = integer(1_048_576, "text in one merged append", least=65_536)
     append_queue: int = integer(16_384, "messages that wait for the database; more are refused as OVERLOADED")
     database_queue: int = integer(1024, "queries that wait for a connection; more are refused as OVERLOADED")
+
+    redis_url: str = url(
+        "Redis that keeps several nodes in step; none: the node is alone", "redis", "rediss", "unix", secret=True
+    )
+    redis_cluster: bool = switch(False, "that Redis is a cluster: sharded pub/sub, and its own topology")
+    redis_timeout: float = number(1.0, "time for one exchange with Redis, and for a connection to it")
+    bridge_outbox: int = integer(16_384, "publishes that wait for Redis; beyond, others are told to read the database")
+    bridge_inbox: int = integer(4096, "messages from Redis that wait for this node; beyond, Redis is not read")
+    bridge_probe_interval: float = number(0.5, "time between probes of Redis; two misses mean away", most=60.0)
+    sweep_interval: float = number(10.0, "time between comparisons with the database", most=3600.0)
+    sweep_interval_away: float = number(1.0, "the same while Redis is away", most=3600.0)
+    presence_lifetime: float = number(6.0, "time after which a node that is silent takes its users offline", least=1.0)
 
     jwt_issuer: str = text(
         "https://identity.stackmentor.local", "`iss` of access tokens", pattern="[!-~]+", shape="printable ASCII"
@@ -188,6 +201,8 @@ def _written(value: object) -> str:
     match value:
         case tuple():
             return ",".join(str(part) for part in cast("tuple[object, ...]", value))
+        case bool():
+            return str(value).lower()
         case float() if value.is_integer():
             return str(int(value))
         case _:

@@ -102,6 +102,17 @@ def choice(default: _T, doc: str, choices: tuple[_T, ...]) -> _T:
     return _field(default, doc, parse, check)
 
 
+def switch(default: bool, doc: str) -> bool:
+    """``true`` or ``false``."""
+
+    def parse(text: str) -> bool:
+        if text.lower() not in ("true", "false"):
+            raise ValueError(f"must be true or false, not {text}")
+        return text.lower() == "true"
+
+    return _field(default, doc, parse, lambda _: None)
+
+
 def directory(default: str, doc: str) -> Path:
     """A directory, which need not be there yet."""
     return _field(Path(default), doc, Path, lambda _: None)

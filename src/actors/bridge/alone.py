@@ -1,0 +1,28 @@
+"""The relay of a node that has no others beside it."""
+
+from uuid import UUID
+
+from actors.bridge.news import News
+from actors.users.messages import Notify
+
+
+class Alone:
+    """Tells nobody and hears nothing. Implements `Relay`."""
+
+    def follow_conversation(self, conversation_id: UUID) -> None:
+        del conversation_id
+
+    def unfollow_conversation(self, conversation_id: UUID) -> None:
+        del conversation_id
+
+    def tell_conversation(self, conversation_id: UUID, news: News) -> None:
+        del conversation_id, news
+
+    def follow_user(self, user_id: UUID) -> None:
+        del user_id
+
+    def unfollow_user(self, user_id: UUID) -> None:
+        del user_id
+
+    def tell_users(self, notify: Notify) -> None:
+        del notify
