@@ -14,6 +14,7 @@ import trio
 from trio.testing import wait_all_tasks_blocked
 
 from actors.adapters.memory import ChatState, Faults, MemoryChat
+from actors.bridge.alone import Alone
 from actors.conversation.directory import Conversations, supervise_conversations
 from actors.conversation.messages import (
     AddMembers,
@@ -38,6 +39,7 @@ from actors.conversation.policy import ConversationPolicy
 from actors.conversation.room import ConversationServices
 from actors.conversation.subscription import Encoded, Topic
 from actors.ports import Roster
+from actors.presence.nobody import Nobody
 from actors.runtime import EventKind, RestartIntensity, SupervisorEvent
 from actors.runtime.reply import Reply
 from actors.users.actor import Users
@@ -367,7 +369,14 @@ async def open_town(
             events: list[SupervisorEvent] = []
             conversations = supervise_conversations(
                 ConversationServices(
-                    chat.log, chat.history, chat.conversations, users, encoder, policy or ConversationPolicy()
+                    chat.log,
+                    chat.history,
+                    chat.conversations,
+                    users,
+                    encoder,
+                    policy or ConversationPolicy(),
+                    Alone(),
+                    Nobody(),
                 ),
                 max_conversations=max_conversations,
                 intensity=intensity,

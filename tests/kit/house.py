@@ -12,10 +12,12 @@ import trio
 from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key
 
 from actors.adapters.memory import MemoryChat
+from actors.bridge.alone import Alone
 from actors.conversation.directory import Conversations, supervise_conversations
 from actors.conversation.policy import ConversationPolicy
 from actors.conversation.room import ConversationServices
 from actors.identity_ports import Account
+from actors.presence.nobody import Nobody
 from actors.runtime.spec import RestartIntensity
 from actors.users.actor import Users
 from chatcore.model import ConversationType
@@ -112,6 +114,8 @@ async def open_house(
             users,
             JsonBodyEncoder(),
             conversation_policy or ConversationPolicy(),
+            Alone(),
+            Nobody(),
         ),
         max_conversations=100,
         intensity=RestartIntensity(3, 30.0),

@@ -11,10 +11,12 @@ import attrs
 import trio
 from quart_trio import QuartTrio
 
+from actors.bridge.alone import Alone
 from actors.conversation.directory import Conversations, supervise_conversations
 from actors.conversation.policy import ConversationPolicy
 from actors.conversation.room import ConversationServices
 from actors.identity_ports import Account
+from actors.presence.nobody import Nobody
 from actors.runtime.spec import RestartIntensity
 from actors.users.actor import Users
 from actors.users.messages import Notify, UsersMessage
@@ -139,6 +141,8 @@ async def open_rest(
             users,
             JsonBodyEncoder(),
             ConversationPolicy(max_members=settings.max_group_size),
+            Alone(),
+            Nobody(),
         ),
         max_conversations=100,
         intensity=RestartIntensity(3, 30.0),

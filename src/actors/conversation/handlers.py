@@ -7,6 +7,7 @@ from uuid import UUID
 
 import trio
 
+from actors.bridge.news import Advanced, Committed, MarksMoved, News, TypingMoved, WhoTypes
 from actors.conversation.agenda import Agenda, Task
 from actors.conversation.messages import (
     AddMembers,
@@ -16,6 +17,7 @@ from actors.conversation.messages import (
     Delete,
     Detach,
     Edit,
+    Heard,
     Individual,
     Join,
     MarkDelivered,
@@ -23,6 +25,7 @@ from actors.conversation.messages import (
     Marks,
     Position,
     Post,
+    PresenceChanged,
     Refresh,
     RemoveMember,
     StartTyping,
@@ -217,8 +220,24 @@ class Handlers:
                 reply.succeed(room.marks.all())
             case Refresh():
                 await self._look(room)
+            case Heard(news):
+                await self._hear(room, news)
+            case PresenceChanged():
+                pass
             case _:
                 assert_never(message)
+
+    async def _hear(self, room: Room, news: News) -> None:
+        match news:
+            case Committed(prev_rev, events):
+                await room.admit(events, prev_rev)
+            case Advanced(rev):
+                if rev > room.gate.position:
+                    await self._look(room)
+            case TypingMoved() | WhoTypes() | MarksMoved():
+                pass
+            case _:
+                assert_never(news)
 
     async def _adopt(self, room: Room, roster: Roster, reply: Reply[Roster]) -> None:
         """Take a committed change of members or details.

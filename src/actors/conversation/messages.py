@@ -5,6 +5,7 @@ from uuid import UUID
 
 from attrs import frozen
 
+from actors.bridge.news import News
 from actors.conversation.subscription import Subscription
 from actors.ports import Roster
 from actors.runtime.reply import Reply
@@ -141,6 +142,21 @@ class Refresh:
     """Something outside changed (a member's name, another node's write): compare with the database."""
 
 
+@frozen
+class Heard:
+    """What another node tells, or the sweep has found in the database."""
+
+    news: News
+
+
+@frozen
+class PresenceChanged:
+    """A member whom this conversation watches is online now, or is so no more."""
+
+    user_id: UUID
+    online: bool
+
+
 Individual = (
     Edit
     | Delete
@@ -154,6 +170,8 @@ Individual = (
     | StopTyping
     | Marks
     | Refresh
+    | Heard
+    | PresenceChanged
 )
 """Each is performed by itself; the others together with those of their kind that wait beside them."""
 

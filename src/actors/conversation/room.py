@@ -7,6 +7,7 @@ from uuid import UUID
 import trio
 from attrs import frozen
 
+from actors.bridge.ports import Relay
 from actors.conversation.audience import Attendance
 from actors.conversation.policy import ConversationPolicy
 from actors.conversation.recent import Recent
@@ -19,6 +20,7 @@ from actors.conversation.subscription import (
     highest_created,
 )
 from actors.ports import ConversationStore, MessageHistory, MessageLog
+from actors.presence.ports import PresenceWatch
 from actors.users.actor import Users
 from actors.users.messages import Notify
 from chatcore.gate import Admission, Gate
@@ -36,6 +38,8 @@ class ConversationServices:
     users: Users
     encoder: BodyEncoder
     policy: ConversationPolicy
+    relay: Relay
+    presence: PresenceWatch
 
 
 class Room:

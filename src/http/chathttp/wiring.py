@@ -20,8 +20,10 @@ from actors.adapters.postgres.lane import LaneStatus
 from actors.adapters.postgres.messages import PostgresMessageLog
 from actors.adapters.postgres.standings import PostgresStandings
 from actors.adapters.postgres.users import PostgresUserDirectory
+from actors.bridge.alone import Alone
 from actors.conversation.directory import supervise_conversations
 from actors.conversation.room import ConversationServices
+from actors.presence.nobody import Nobody
 from actors.runtime.events import EventKind, SupervisorEvent
 from actors.runtime.spec import ChildContext, ChildSpec, Restart, RestartIntensity, Strategy
 from actors.runtime.supervisor import Supervisor
@@ -103,6 +105,8 @@ class _Node:
                 self._users,
                 JsonBodyEncoder(),
                 conversation_policy(settings),
+                Alone(),
+                Nobody(),
             ),
             max_conversations=settings.max_conversations,
             intensity=_INTENSITY,

@@ -4,9 +4,11 @@ from datetime import UTC, datetime
 from uuid import UUID
 
 from actors.adapters.memory import ChatState, MemoryChat
+from actors.bridge.alone import Alone
 from actors.conversation.audience import Attendance, Audience
 from actors.conversation.policy import ConversationPolicy
 from actors.conversation.room import ConversationServices, Room
+from actors.presence.nobody import Nobody
 from actors.users.actor import Users
 from chatcore.model import ConversationType, Event, NewMessage
 from chatcore.typing import Typing
@@ -20,7 +22,7 @@ async def open_room() -> tuple[MemoryChat, Room, Listening]:
     await chat.users.add(ALICE, "alice@example.com", "Alice")
     conversation, _ = await chat.conversations.create(ROOM, ConversationType.GROUP, ALICE, [], "Group", None)
     services = ConversationServices(
-        chat.log, chat.history, chat.conversations, Users(1), Encoder(), ConversationPolicy()
+        chat.log, chat.history, chat.conversations, Users(1), Encoder(), ConversationPolicy(), Alone(), Nobody()
     )
     room = Room(services, conversation, Attendance(Audience(), Typing(6, 1)))
     listening = Listening(ALICE)
