@@ -1,6 +1,6 @@
 """Fixtures that start real servers; every one of them is gone when its scope ends."""
 
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from pathlib import Path
 
 import pytest
@@ -13,6 +13,7 @@ from tests.kit.postgres import (
     remove_scratch,
     scratch_directory,
 )
+from tests.kit.redis import RedisServer, own_redis_cluster, own_redis_server
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -41,6 +42,27 @@ def own_server() -> Generator[PostgresServer]:
     """A PostgreSQL that the test may stop, freeze and kill."""
     with own_postgres_server() as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def redis_server() -> Generator[RedisServer]:
+    """The session's Valkey; channels and keys of tests must be their own. Tests must not stop it."""
+    with own_redis_server() as server:
+        yield server
+
+
+@pytest.fixture
+def own_redis() -> Generator[RedisServer]:
+    """A Valkey that the test may stop, freeze and kill."""
+    with own_redis_server() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def redis_cluster() -> Generator[Sequence[RedisServer]]:
+    """The session's cluster of three masters. Tests must not stop them."""
+    with own_redis_cluster() as servers:
+        yield servers
 
 
 @pytest.fixture
