@@ -12,6 +12,7 @@ from sqlalchemy.exc import DBAPIError
 from actors.adapters.postgres.migrations import SchemaError
 from chatcore.errors import ChatError
 from chathttp.cli import load, migrate, openapi, serve, token
+from chathttp.cli.processes import ProcessesError
 from chathttp.dev.errors import DevError
 from chathttp.settings import SettingsError
 
@@ -69,7 +70,7 @@ def _leaves(error: BaseException) -> Iterator[BaseException]:
 
 def _line(error: BaseException) -> str | None:
     match error:
-        case DevError() | SchemaError() | SettingsError():
+        case DevError() | ProcessesError() | SchemaError() | SettingsError():
             return str(error)
         case ChatError():
             return error.message
