@@ -7,7 +7,11 @@ from actors.users.messages import Notify
 
 
 class Alone:
-    """Tells nobody and hears nothing. Implements `Relay`."""
+    """Tells nobody and hears nothing. Implements `Relay` and `PresenceRelay`."""
+
+    @property
+    def alone(self) -> bool:
+        return True
 
     def follow_conversation(self, conversation_id: UUID) -> None:
         del conversation_id
@@ -26,3 +30,12 @@ class Alone:
 
     def tell_users(self, notify: Notify) -> None:
         del notify
+
+    def follow_presence(self, user_id: UUID) -> None:
+        del user_id
+
+    def unfollow_presence(self, user_id: UUID) -> None:
+        del user_id
+
+    def tell_presence(self, user_id: UUID, *, online: bool) -> None:
+        del user_id, online

@@ -14,6 +14,11 @@ class Relay(Protocol):
     database (`Advanced`), which the relay makes it do whenever news may have been lost.
     """
 
+    @property
+    def alone(self) -> bool:
+        """Nobody would hear what is told, now: there is no other node, or no way to it. So it need not be made."""
+        ...
+
     def follow_conversation(self, conversation_id: UUID) -> None:
         """Hand what the other nodes tell of it to its actor here. An `Advanced` comes once that is in force."""
         ...
