@@ -1,5 +1,5 @@
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 
 import pytest
 import trio
@@ -216,6 +216,15 @@ async def test_failing_with_more_than_an_error_it_stops_the_others_in_order(auto
     assert log == ["+a", "+b", "+c", "-b", "-c", "-a"]
 
 
+@pytest.fixture
+def ctrl_c() -> Generator[None]:
+    """SIGINT raises KeyboardInterrupt, also where whoever started the tests ignores it (a shell's background job)."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("ctrl_c")
 def test_second_interrupt_ends_all_children_at_once() -> None:
     log: list[str] = []
     children = [Puppet("a", log), Puppet("b", log, cleanup=2), Puppet("c", log, cleanup=10, shutdown_timeout=60)]
