@@ -175,7 +175,7 @@ class Room:
     async def announce_marks(self) -> None:
         if not self.is_large:
             self.marks.settle()
-        for mark in self.marks.take_unannounced(delivered_too=not self.is_large):
+        for mark in self.marks.take_unannounced(delivered_too=not self.is_large).all:
             body = self._services.encoder.mark(
                 self.id, mark.user_id, read_seq=mark.read_seq, delivered_seq=mark.delivered_seq
             )
@@ -201,7 +201,7 @@ class Room:
         told = iter([user_id for user_id in few if user_id in many])
         while some := list(islice(told, self._policy.fanout_slice)):
             bodies = [(user_id, self._body_for(user_id, message)) for user_id in some if user_id in self.marks]
-            self._services.users.tell(Notify(self.id, bodies, skip_watching=True))
+            self._services.users.tell(Notify(self.id, bodies, seq=message.seq))
             await trio.lowlevel.checkpoint()
 
     def _body_for(self, user_id: UUID, message: Message) -> bytes:

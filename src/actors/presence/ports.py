@@ -1,6 +1,6 @@
 """What a conversation knows of presence, and what presence needs from where it is kept."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import Protocol
 from uuid import UUID
@@ -28,28 +28,68 @@ class PresenceWatch(Protocol):
     def unwatch(self, conversation_id: UUID) -> None: ...
 
 
-class PresenceStore(Protocol):
-    """Who is online where. A node whose beat stays away for its time to live takes its users offline with it.
+class PresenceRelay(Protocol):
+    """The way to the presence actors of the other nodes. Nothing here waits; what is told is best effort.
 
-    All may raise `ChatError` with `UNAVAILABLE`.
+    What comes in goes to the `PresenceNews` of this node.
     """
 
-    async def beat(self, node_id: UUID) -> Collection[UUID]:
-        """This node lives. The nodes that do, this one included."""
+    def follow_presence(self, user_id: UUID) -> None:
+        """Hand on what the other nodes tell of the user. `doubt` is called once that is in force."""
         ...
 
-    async def come(self, node_id: UUID, user_ids: Collection[UUID]) -> None:
-        """The users' first connections to this node are there."""
+    def unfollow_presence(self, user_id: UUID) -> None: ...
+
+    def tell_presence(self, user_id: UUID, *, online: bool) -> None:
+        """To the other nodes: the user's first connection here has come, or his last one has ended."""
         ...
 
-    async def leave(self, node_id: UUID, user_ids: Collection[UUID], at: datetime) -> None:
-        """The users' last connections to this node have ended."""
+
+class PresenceNews(Protocol):
+    """What the presence actor of a node is told by its relay. Nothing here waits or is refused."""
+
+    def heard(self, user_id: UUID, *, online: bool) -> None:
+        """Another node's `tell_presence`."""
+        ...
+
+    def doubt(self, user_ids: Collection[UUID]) -> None:
+        """Something may have been told of these users that was not heard: they are looked up."""
+        ...
+
+    def restored(self) -> None:
+        """What carries the news was away and is back, perhaps without what it knew."""
+        ...
+
+
+class PresenceStore(Protocol):
+    """Who is online where.
+
+    A node holds a lease, which lapses when its beat stays away for the lease's time to live. What was stored under it
+    goes with it: a lease never comes back, the node opens another.
+
+    All may raise `ChatError` with `UNAVAILABLE`; the outcome is unknown then, and each may be repeated.
+    """
+
+    async def open(self, lease: UUID, at: datetime) -> None:
+        """A new lease."""
+        ...
+
+    async def beat(self, lease: UUID, at: datetime) -> Collection[UUID] | None:
+        """Prolong the lease. The leases that last, this one included; None when this one does not."""
+        ...
+
+    async def come(self, lease: UUID, user_ids: Collection[UUID]) -> None:
+        """The users have connections to this node."""
+        ...
+
+    async def leave(self, lease: UUID, left: Mapping[UUID, datetime]) -> None:
+        """The users have no connections to this node any more, and since when."""
         ...
 
     async def lookup(self, user_ids: Collection[UUID]) -> dict[UUID, Seen]:
-        """Of each of `user_ids`."""
+        """Of each of `user_ids`. Who was at a node whose lease lapsed was last seen at its last beat."""
         ...
 
-    async def forget(self, node_id: UUID) -> None:
-        """This node ends in good order: what it has told of itself is taken back."""
+    async def close(self, lease: UUID) -> None:
+        """The lease ends now, and was needed until now."""
         ...

@@ -36,11 +36,16 @@ class Unlisten:
 
 @frozen
 class Notify:
-    """Tell each user, on all his connections, `body`; with `skip_watching` not those that watch the conversation."""
+    """Tell each user, on all his connections, `body`.
+
+    With `seq` it tells of the message of that number: at most once a second for each user and conversation, the newest
+    for all that came meanwhile, a number that was told already not again, and not to connections that watch the
+    conversation.
+    """
 
     conversation_id: UUID
     bodies: Sequence[tuple[UUID, bytes]]
-    skip_watching: bool = False
+    seq: int | None = None
 
 
 UsersMessage = Listen | Unlisten | Notify

@@ -151,6 +151,7 @@ class Settings:
     mailbox_timeout: float = number(5.0, "time a SEND waits for room in a full mailbox before it is refused")
     conversation_mailbox: int = integer(1024, "messages that wait for one conversation")
     notification_mailbox: int = integer(16_384, "notifications that wait for the node's users; more are dropped")
+    notification_memory: int = integer(65_536, "pairs of user and conversation whose last notification is remembered")
     max_conversations: int = integer(100_000, "conversations held in memory")
     conversation_idle: float = number(60.0, "time after which an unused conversation leaves memory")
     fanout_slice: int = integer(256, "subscribers served before other tasks run", most=100_000)

@@ -92,7 +92,7 @@ class _Node:
             append_batch_bytes=settings.append_batch_bytes,
             append_queue_limit=settings.append_queue,
         )
-        self._users = Users(settings.notification_mailbox)
+        self._users = Users(settings.notification_mailbox, memory=settings.notification_memory)
         self._timers = Timers()
         self._history = PostgresMessageHistory(self._database)
         self._store = PostgresConversationStore(self._database)
