@@ -3,11 +3,23 @@
 from collections import Counter
 from collections.abc import Collection, Iterable
 from itertools import islice
+from typing import Final
 from uuid import UUID
 
-from attrs import define
+from attrs import define, frozen
 
 from chatcore.model import Mark, Participant
+
+_READ: Final = 1
+_HERE: Final = 2
+
+
+@frozen
+class Moved:
+    """Marks that moved: all of them, and those that moved on this node, of which the others are to be told."""
+
+    all: list[Mark]
+    here: list[Mark]
 
 
 @define
@@ -33,7 +45,7 @@ class Marks:
         self._watermark = 0
         self._settled = 0
         self._dirty: set[UUID] = set()
-        self._announce: dict[UUID, bool] = {}
+        self._announce: dict[UUID, int] = {}
         self.merge(participants)
 
     def merge(self, participants: Iterable[Participant]) -> None:
@@ -54,7 +66,22 @@ class Marks:
             delivered = max(old_delivered or 0, p.last_delivered_seq, p.last_read_seq)
             self._read[user_id], self._delivered[user_id] = read, delivered
             if old_read is not None and (read, delivered) != (old_read, old_delivered):
-                self._to_announce(user_id, read_moved=read > old_read)
+                self._to_announce(user_id, _READ if read > old_read else 0)
+
+    def heard(self, marks: Iterable[Mark]) -> None:
+        """Take what another node tells of members' marks and stores itself; they merge by maximum.
+
+        A mark may be ahead of what this node has heard of the conversation, so nothing is clamped here.
+        """
+        for mark in marks:
+            old_read = self._read.get(mark.user_id)
+            if old_read is None:
+                continue
+            old_delivered = self._delivered[mark.user_id]
+            read, delivered = max(old_read, mark.read_seq), max(old_delivered, mark.delivered_seq, mark.read_seq)
+            if (read, delivered) != (old_read, old_delivered):
+                self._read[mark.user_id], self._delivered[mark.user_id] = read, delivered
+                self._to_announce(mark.user_id, _READ if read > old_read else 0)
 
     def read(self, user_id: UUID, seq: int, last_seq: int) -> bool:
         """Move the read mark, and with it the delivered one, to `seq` clamped to `last_seq`; false if nothing moved."""
@@ -63,7 +90,7 @@ class Marks:
             return False
         self._read[user_id] = seq
         self._delivered[user_id] = max(self._delivered[user_id], seq)
-        self._changed(user_id, read_moved=True)
+        self._changed(user_id, _READ)
         return True
 
     def delivered(self, user_id: UUID, seq: int, last_seq: int) -> bool:
@@ -72,7 +99,7 @@ class Marks:
         if user_id not in self._delivered or seq <= self._delivered[user_id]:
             return False
         self._delivered[user_id] = seq
-        self._changed(user_id, read_moved=False)
+        self._changed(user_id)
         return True
 
     def sent(self, user_id: UUID, seq: int) -> None:
@@ -82,7 +109,8 @@ class Marks:
             self._read[user_id] = seq
             if seq > self._delivered[user_id]:
                 self._delivered[user_id] = seq
-            self._announce[user_id] = True
+            # The other nodes move it themselves when they hear of the message.
+            self._announce[user_id] = self._announce.get(user_id, 0) | _READ
 
     def follow(self, user_id: UUID, since_seq: int) -> None:
         """One more live subscription of the user: what is written after `since_seq` counts as delivered."""
@@ -133,7 +161,7 @@ class Marks:
         reached = self._reached(user_id)
         if reached > self._delivered[user_id]:
             self._delivered[user_id] = reached
-            self._changed(user_id, read_moved=False)
+            self._changed(user_id)
 
     def _reached(self, user_id: UUID) -> int:
         follower = self._following.get(user_id)
@@ -141,12 +169,12 @@ class Marks:
             return 0
         return self._watermark
 
-    def _changed(self, user_id: UUID, *, read_moved: bool) -> None:
+    def _changed(self, user_id: UUID, how: int = 0) -> None:
         self._dirty.add(user_id)
-        self._to_announce(user_id, read_moved=read_moved)
+        self._to_announce(user_id, how | _HERE)
 
-    def _to_announce(self, user_id: UUID, *, read_moved: bool) -> None:
-        self._announce[user_id] = read_moved or self._announce.get(user_id, False)
+    def _to_announce(self, user_id: UUID, how: int) -> None:
+        self._announce[user_id] = self._announce.get(user_id, 0) | how
 
     @property
     def is_settled(self) -> bool:
@@ -173,13 +201,18 @@ class Marks:
 
     def announce_all(self) -> None:
         """Nobody knows what has been announced: announce the marks of all members again."""
-        self._announce = dict.fromkeys(self._read, True)
+        self._announce = dict.fromkeys(self._read, _READ | _HERE)
 
-    def take_unannounced(self, *, delivered_too: bool) -> list[Mark]:
+    def take_unannounced(self, *, delivered_too: bool) -> Moved:
         """The marks that moved since the last call; without `delivered_too` only where the read mark did."""
-        taken = [self.of(user_id) for user_id, read_moved in self._announce.items() if read_moved or delivered_too]
+        taken = [(self.of(user_id), how) for user_id, how in self._announce.items() if how & _READ or delivered_too]
         self._announce.clear()
-        return taken
+        return Moved([mark for mark, _ in taken], [mark for mark, how in taken if how & _HERE])
+
+    @property
+    def total(self) -> int:
+        """The sum of all read and delivered marks, to compare with that of the stored ones."""
+        return sum(self._read.values()) + sum(self._delivered.values())
 
     def of(self, user_id: UUID) -> Mark:
         """The member's marks now; raises `KeyError` for a stranger."""

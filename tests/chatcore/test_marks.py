@@ -68,7 +68,7 @@ def test_a_large_room_announces_only_who_read() -> None:
     marks.delivered(ALICE, 1, 3)
     marks.read(BOB, 1, 3)
     marks.delivered(BOB, 2, 3)
-    assert [mark.user_id for mark in marks.take_unannounced(delivered_too=False)] == [BOB]
+    assert [mark.user_id for mark in marks.take_unannounced(delivered_too=False).all] == [BOB]
     assert not marks.has_unannounced
 
 
@@ -76,9 +76,9 @@ def test_a_mark_that_another_node_moved_is_announced_but_not_stored_again() -> N
     marks = Marks([member(ALICE)])
     assert not marks.has_unannounced
     marks.merge([member(ALICE, read=2)])
-    assert marks.take_unannounced(delivered_too=False) == [Mark(ALICE, 2, 2)]
+    assert marks.take_unannounced(delivered_too=False).all == [Mark(ALICE, 2, 2)]
     marks.merge([member(ALICE, read=2, delivered=3)])
-    assert marks.take_unannounced(delivered_too=True) == [Mark(ALICE, 2, 3)]
+    assert marks.take_unannounced(delivered_too=True).all == [Mark(ALICE, 2, 3)]
     marks.merge([member(ALICE, read=1)])
     assert not marks.has_unannounced
     assert not marks.has_unsaved
@@ -87,7 +87,7 @@ def test_a_mark_that_another_node_moved_is_announced_but_not_stored_again() -> N
 def test_all_can_be_announced_again() -> None:
     marks = Marks([member(ALICE), member(BOB, read=1)])
     marks.announce_all()
-    assert set(marks.take_unannounced(delivered_too=False)) == {Mark(ALICE, 0, 0), Mark(BOB, 1, 1)}
+    assert set(marks.take_unannounced(delivered_too=False).all) == {Mark(ALICE, 0, 0), Mark(BOB, 1, 1)}
 
 
 @attrs.define(eq=False)
@@ -183,7 +183,7 @@ class MarksMachine(RuleBasedStateMachine):
 
     @rule()
     def announce(self) -> None:
-        self._hear(self.marks.take_unannounced(delivered_too=True))
+        self._hear(self.marks.take_unannounced(delivered_too=True).all)
 
     def _hear(self, announced: list[Mark]) -> None:
         for mark in announced:
@@ -229,7 +229,7 @@ class MarksMachine(RuleBasedStateMachine):
         if not hasattr(self, "marks"):
             return
         self.marks.settle()
-        self._hear(self.marks.take_unannounced(delivered_too=True))
+        self._hear(self.marks.take_unannounced(delivered_too=True).all)
         self.save(works=True)
         assert self.database == self.expected
         assert self.seen == self.expected
