@@ -3,15 +3,17 @@ import signal
 import subprocess
 from pathlib import Path
 
+import attrs
 import psycopg
 import pytest
 import trio
 
-from chathttp.dev import postgres
+from chathttp.dev import program
 from chathttp.dev.cluster import Cluster, prepare_cluster
 from chathttp.dev.errors import DevError
 from chathttp.dev.lock import HeldByDevError, data_directory_lock
-from chathttp.dev.postgres import ensure_database, postgres_for_command, run_postgres, start_server, stop_server
+from chathttp.dev.postgres import ensure_database, postgres_for_command, start_server, stop_server
+from chathttp.dev.program import run_program
 from tests.kit.postgres import remove_scratch, scratch_directory
 from tests.kit.process import gone
 
@@ -45,7 +47,7 @@ async def _postmaster_other_than(cluster: Cluster, pid: int) -> int:
 
 async def test_serves_until_cancelled_and_is_gone_then(cluster: Cluster) -> None:
     async with trio.open_nursery() as nursery:
-        await nursery.start(run_postgres, cluster)
+        await nursery.start(run_program, cluster)
         url = await trio.to_thread.run_sync(ensure_database, cluster.socket_directory)
         server = cluster.postmaster()
         assert server is not None
@@ -59,7 +61,7 @@ async def test_serves_until_cancelled_and_is_gone_then(cluster: Cluster) -> None
 
 async def test_is_durable_and_listens_on_no_network(cluster: Cluster) -> None:
     async with trio.open_nursery() as nursery:
-        await nursery.start(run_postgres, cluster)
+        await nursery.start(run_program, cluster)
         url = await trio.to_thread.run_sync(ensure_database, cluster.socket_directory)
         shown = {
             name: await trio.to_thread.run_sync(_value, url, f"SHOW {name}")
@@ -71,7 +73,7 @@ async def test_is_durable_and_listens_on_no_network(cluster: Cluster) -> None:
 
 async def test_starts_again_with_its_data_when_it_is_killed(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
     async with trio.open_nursery() as nursery:
-        await nursery.start(run_postgres, cluster)
+        await nursery.start(run_program, cluster)
         url = await trio.to_thread.run_sync(ensure_database, cluster.socket_directory)
         await trio.to_thread.run_sync(_remember, url, "kept")
         pid = 0
@@ -91,18 +93,17 @@ async def test_cancelled_while_it_starts_leaves_nothing(cluster: Cluster, monkey
         await trio.sleep_forever()
         return False
 
-    monkeypatch.setattr(postgres, "_becomes_ready", never)
+    monkeypatch.setattr(program, "becomes_ready", never)
     with trio.move_on_after(0.3):
-        await run_postgres(cluster)
+        await run_program(cluster)
     assert started
     assert gone(started[0])
 
 
-async def test_stops_a_frozen_server_by_force(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(postgres, "STOP_PATIENCE", 0.1)
-    monkeypatch.setattr(postgres, "IMMEDIATE_PATIENCE", 0.1)
+async def test_stops_a_frozen_server_by_force(cluster: Cluster) -> None:
+    cluster = attrs.evolve(cluster, stopping=tuple((number, 0.1) for number, _ in cluster.stopping))
     async with trio.open_nursery() as nursery:
-        await nursery.start(run_postgres, cluster)
+        await nursery.start(run_program, cluster)
         server = cluster.postmaster()
         assert server is not None
         os.kill(server.pid, signal.SIGSTOP)
@@ -115,7 +116,7 @@ async def test_left_behind_by_a_killed_run_it_is_stopped_before_the_next(cluster
     ensure_database(cluster.socket_directory)
     _remember(cluster.url(), "committed before the kill")
     async with trio.open_nursery() as nursery:
-        await nursery.start(run_postgres, cluster)
+        await nursery.start(run_program, cluster)
         url = await trio.to_thread.run_sync(ensure_database, cluster.socket_directory)
         server = cluster.postmaster()
         assert server is not None
@@ -145,7 +146,7 @@ async def test_failed_start_says_why_in_one_line(cluster: Cluster) -> None:
     (cluster.directory / "postgresql.conf").write_text("no_such_parameter = on\n")
     with pytest.raises(ExceptionGroup) as raised:
         async with trio.open_nursery() as nursery:
-            await nursery.start(run_postgres, cluster)
+            await nursery.start(run_program, cluster)
     (error,) = raised.value.exceptions
     assert isinstance(error, DevError)
     assert "no_such_parameter" in str(error) or "configuration file" in str(error)

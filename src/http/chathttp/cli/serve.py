@@ -18,7 +18,8 @@ from chathttp.cli.signals import drained_by_signals
 from chathttp.dev.accounts import provision_demo
 from chathttp.dev.cluster import Cluster, prepare_cluster
 from chathttp.dev.lock import data_directory_lock
-from chathttp.dev.postgres import ensure_database, run_postgres
+from chathttp.dev.postgres import ensure_database
+from chathttp.dev.program import run_program
 from chathttp.settings import Settings
 
 
@@ -57,7 +58,7 @@ async def _dev(settings: Settings, cluster: Cluster | None, *, drain: trio.Event
         with trio.CancelScope() as starting:
             owner.start_soon(_cancel_when, drain, starting)
             if cluster is not None:
-                await owner.start(run_postgres, cluster)
+                await owner.start(run_program, cluster)
                 # PostgreSQL is stopped after this block only, so a signal never cuts a connection of it.
                 url = await trio.to_thread.run_sync(ensure_database, cluster.socket_directory)
                 settings = attrs.evolve(settings, database_url=url)

@@ -1,10 +1,8 @@
 """A PostgreSQL cluster on disk: where it is, how it is made, how its server is started and told to stop."""
 
-import hashlib
 import os
 import shutil
 import signal
-import stat
 import subprocess
 import tempfile
 import time
@@ -14,10 +12,12 @@ from urllib.parse import quote
 
 import attrs
 
-from chathttp.dev.account import Account, postgres_account
+from chathttp.dev.account import Account, SpawnOptions, postgres_account
 from chathttp.dev.binaries import Binaries, find_binaries
 from chathttp.dev.errors import DevError
-from chathttp.dev.postmaster import Postmaster, read_postmaster
+from chathttp.dev.postmaster import Postmaster, read_postmaster, release_foreign_pid
+from chathttp.dev.program import ENVIRONMENT, LogFile
+from chathttp.dev.sockets import socket_directory
 
 USER: Final = "stackmentor"
 DATABASE: Final = "stackmentor"
@@ -26,23 +26,26 @@ SHARED: Final = Path("/var/lib/stackmentor")
 
 _POINTER: Final = "postgres.location"
 _SOCKET: Final = ".s.PGSQL.5432"
-_SOCKET_PATH_LIMIT: Final = 100
-"""Bytes of a Unix socket's path; the least limit is macOS's 103."""
-_PLAIN: Final = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789/._-+")
-_LOG_LIMIT: Final = 10 * 2**20
 _MAX_CONNECTIONS: Final = 100
 _FAST, _IMMEDIATE = signal.SIGINT, signal.SIGQUIT
+STOPPING: Final = ((_FAST, 10.0), (_IMMEDIATE, 5.0))
+"""A fast shutdown, when that takes too long an immediate one, and seconds for each."""
 
 
 @attrs.frozen
 class Cluster:
-    """One data directory of PostgreSQL and all that is needed to run its server. Made by :func:`prepare_cluster`."""
+    """One data directory of PostgreSQL and all that is needed to run its server. Made by :func:`prepare_cluster`.
+
+    A :class:`chathttp.dev.program.Program`.
+    """
 
     directory: Path
     binaries: Binaries
     account: Account
     socket_directory: Path
-    log: Path
+    log: LogFile
+    stopping: tuple[tuple[signal.Signals, float], ...] = STOPPING
+    name: str = "PostgreSQL"
 
     def url(self, database: str = DATABASE) -> str:
         """The connection URL of one database of this cluster."""
@@ -60,21 +63,11 @@ class Cluster:
         arguments = [part for name, value in options.items() for part in ("-c", f"{name}={value}")]
         return [str(self.binaries.postgres), "-D", str(self.directory), *arguments]
 
-    def environment(self) -> dict[str, str]:
-        """A small environment: nothing of ours may change what the server does."""
-        return {"PATH": "/usr/bin:/bin", "LC_ALL": "C", "TZ": "UTC"}
+    def spawn_options(self) -> SpawnOptions:
+        return self.account.spawn_options()
 
-    def open_log(self) -> int:
-        """A descriptor that appends to the server's log, which is kept to one old file of some megabytes."""
-        if self.log.exists() and self.log.stat().st_size > _LOG_LIMIT:
-            self.log.replace(self.log.with_suffix(".log.1"))
-        return os.open(self.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
-
-    def log_tail(self) -> str:
-        """The log's last line that tells of an error, for a message to the user."""
-        lines = self.log.read_bytes()[-8192:].decode("utf-8", "replace").splitlines() if self.log.exists() else []
-        telling = [line for line in lines if "FATAL" in line or "PANIC" in line or "ERROR" in line] or lines
-        return telling[-1].strip() if telling else "it wrote no log"
+    def prepare(self) -> None:
+        release_foreign_pid(self.directory)
 
     def postmaster(self) -> Postmaster | None:
         """The server that runs on this directory, or None."""
@@ -134,7 +127,8 @@ def prepare_cluster(data_dir: Path, *, shared: Path = SHARED) -> Cluster:
             raise DevError(f"{directory} is of PostgreSQL {major} and cannot be run by PostgreSQL {binaries.major}")
     else:
         _initialise(directory, binaries, account)
-    return Cluster(directory, binaries, account, _socket_directory(directory, account), data_dir / "postgres.log")
+    sockets = socket_directory(directory, _SOCKET, uid=account.uid, gid=account.gid)
+    return Cluster(directory, binaries, account, sockets, LogFile(data_dir / "postgres.log"))
 
 
 def _location(data_dir: Path, shared: Path) -> Path:
@@ -175,7 +169,7 @@ def _initialise(directory: Path, binaries: Binaries, account: Account) -> None:
     done = subprocess.run(
         command,
         cwd="/",
-        env={"PATH": "/usr/bin:/bin", "LC_ALL": "C", "TZ": "UTC"},
+        env=ENVIRONMENT,
         stdin=subprocess.DEVNULL,
         capture_output=True,
         timeout=300,
@@ -188,18 +182,3 @@ def _initialise(directory: Path, binaries: Binaries, account: Account) -> None:
     (made / "pg_hba.conf").write_text(f"local all {USER} peer map=owner\n")
     (made / "pg_ident.conf").write_text("".join(f'owner "{name}" {USER}\n' for name in sorted({account.name, "root"})))
     made.rename(directory)
-
-
-def _socket_directory(directory: Path, account: Account) -> Path:
-    path = str(directory / _SOCKET)
-    if len(path.encode()) <= _SOCKET_PATH_LIMIT and _PLAIN.issuperset(path):
-        return directory
-    digest = hashlib.sha256(os.fsencode(directory)).hexdigest()[:16]
-    place = Path("/tmp") / f"stackmentor-{digest}"  # noqa: S108 - short by nature; its owner and mode are checked
-    if not place.exists():
-        place.mkdir(mode=0o700)
-        account.own(place)
-    found = place.lstat()
-    if not stat.S_ISDIR(found.st_mode) or found.st_uid != account.uid or stat.S_IMODE(found.st_mode) != 0o700:
-        raise DevError(f"{place}, needed for PostgreSQL's socket, belongs to somebody else; remove it")
-    return place
