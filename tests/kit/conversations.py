@@ -72,6 +72,9 @@ class Encoder:
     def mark(self, conversation_id: UUID, user_id: UUID, *, read_seq: int, delivered_seq: int) -> bytes:
         return _json(user=user_id, read=read_seq, delivered=delivered_seq)
 
+    def presence(self, conversation_id: UUID, user_id: UUID, *, online: bool) -> bytes:
+        return _json(user=user_id, online=online)
+
     def notification(self, notification: Notification) -> bytes:
         text = None if notification.message is None else notification.message.text
         return _json(type=notification.type, about=notification.user_id, text=text, unread=notification.unread_count)

@@ -42,4 +42,13 @@ class MarksMoved:
     marks: tuple[Mark, ...]
 
 
+@frozen
+class MarksStored:
+    """The sum of all read and delivered marks that are stored. Only a node's own sweep says so: marks are told best
+    effort and raise no `rev`, so this shows that some have been missed.
+    """
+
+    total: int
+
+
 News = Committed | Advanced | TypingMoved | WhoTypes | MarksMoved

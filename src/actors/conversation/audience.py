@@ -2,9 +2,10 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
+from uuid import UUID
 
 import trio
-from attrs import frozen
+from attrs import field, frozen
 
 from actors.conversation.subscription import Encoded, FrameFormat, Subscription, Topic
 from chatcore.typing import Typing
@@ -199,7 +200,7 @@ class _Delivery:
 
 @frozen
 class Attendance:
-    """Who is there: the subscriptions and who types.
+    """Who is there: the subscriptions, who types, and who of the members the subscriptions know to be online.
 
     It belongs to the conversation, not to one incarnation of its actor: after a crash the next one finds the same
     subscriptions, each with the `rev` that it has been given, and ends in time the typing that was announced.
@@ -207,3 +208,4 @@ class Attendance:
 
     audience: Audience
     typing: Typing
+    online: set[UUID] = field(factory=set[UUID])

@@ -7,7 +7,7 @@ from uuid import UUID
 
 import trio
 
-from actors.bridge.news import Advanced, Committed, MarksMoved, News, TypingMoved, WhoTypes
+from actors.bridge.news import Advanced, Committed, MarksMoved, MarksStored, News, TypingMoved, WhoTypes
 from actors.conversation.agenda import Agenda, Task
 from actors.conversation.messages import (
     AddMembers,
@@ -227,14 +227,14 @@ class Handlers:
             case _:
                 assert_never(message)
 
-    async def _hear(self, room: Room, news: News) -> None:
+    async def _hear(self, room: Room, news: News | MarksStored) -> None:
         match news:
             case Committed(prev_rev, events):
                 await room.admit(events, prev_rev)
             case Advanced(rev):
                 if rev > room.gate.position:
                     await self._look(room)
-            case TypingMoved() | WhoTypes() | MarksMoved():
+            case TypingMoved() | WhoTypes() | MarksMoved() | MarksStored():
                 pass
             case _:
                 assert_never(news)

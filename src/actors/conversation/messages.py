@@ -5,7 +5,7 @@ from uuid import UUID
 
 from attrs import frozen
 
-from actors.bridge.news import News
+from actors.bridge.news import MarksStored, News
 from actors.conversation.subscription import Subscription
 from actors.ports import Roster
 from actors.runtime.reply import Reply
@@ -146,7 +146,7 @@ class Refresh:
 class Heard:
     """What another node tells, or the sweep has found in the database."""
 
-    news: News
+    news: News | MarksStored
 
 
 @frozen

@@ -14,6 +14,7 @@ class Topic(Enum):
     MESSAGES = "messages"
     TYPING = "typing"
     READ = "read"
+    PRESENCE = "presence"
 
 
 @frozen
@@ -123,6 +124,8 @@ class BodyEncoder(Protocol):
     def typing(self, conversation_id: UUID, user_id: UUID, *, is_typing: bool) -> bytes: ...
 
     def mark(self, conversation_id: UUID, user_id: UUID, *, read_seq: int, delivered_seq: int) -> bytes: ...
+
+    def presence(self, conversation_id: UUID, user_id: UUID, *, online: bool) -> bytes: ...
 
     def notification(self, notification: Notification) -> bytes: ...
 

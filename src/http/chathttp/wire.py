@@ -97,6 +97,12 @@ class _MarkJson(msgspec.Struct, rename="camel", frozen=True):
     last_delivered_seq: int
 
 
+class _PresenceEvent(msgspec.Struct, rename="camel", frozen=True):
+    conversation_id: UUID
+    user_id: UUID
+    online: bool
+
+
 class _Notification(msgspec.Struct, rename="camel", frozen=True, omit_defaults=True):
     type: str
     conversation_id: UUID
@@ -197,6 +203,9 @@ class JsonBodyEncoder:
 
     def mark(self, conversation_id: UUID, user_id: UUID, *, read_seq: int, delivered_seq: int) -> bytes:
         return _encode(_MarkJson(conversation_id, user_id, read_seq, delivered_seq))
+
+    def presence(self, conversation_id: UUID, user_id: UUID, *, online: bool) -> bytes:
+        return _encode(_PresenceEvent(conversation_id, user_id, online))
 
     def notification(self, notification: Notification) -> bytes:
         """`message.created` bears the beginning of the text and the reader's unread count."""
