@@ -1,0 +1,1 @@
+"""What the nodes share through Redis, or Valkey."""
