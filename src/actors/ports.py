@@ -153,10 +153,18 @@ class Standing:
 
 
 class Standings(Protocol):
-    """Who may read, without loading all the members: for every page of history."""
+    """How conversations stand, without loading all their members."""
 
     async def standing(self, conversation_id: UUID, user_id: UUID) -> Standing:
-        """Errors: `NOT_FOUND` (no such conversation), `FORBIDDEN` (not a member)."""
+        """For every page of history. Errors: `NOT_FOUND` (no such conversation), `FORBIDDEN` (not a member)."""
+        ...
+
+    async def revs(self, conversation_ids: Collection[UUID]) -> dict[UUID, int]:
+        """The `rev` of each that exists: for the sweep."""
+        ...
+
+    async def marks_sums(self, conversation_ids: Collection[UUID]) -> dict[UUID, int]:
+        """The sum of all read and delivered marks of each that has members."""
         ...
 
 

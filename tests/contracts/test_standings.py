@@ -31,3 +31,24 @@ async def test_strangers_and_unknown_conversations_are_told_apart(chat: Chat) ->
     with pytest.raises(ChatError) as refused:
         await chat.standings.standing(chat.new_id(), ann)
     assert refused.value.code is ErrorCode.NOT_FOUND
+
+
+async def test_the_sweep_reads_the_rev_of_those_that_exist(chat: Chat) -> None:
+    ann, bob = await chat.people(2)
+    one, other = await chat.group(ann, bob), await chat.group(ann, bob)
+    await chat.say(one, ann, "one", "two")
+    await chat.conversations.change_details(one, ann, name="New", avatar_url=None)
+    expected = {each: (await chat.load(each)).rev for each in (one, other)}
+    assert expected[one] == 3
+    assert await chat.standings.revs([one, chat.new_id(), other]) == expected
+    assert await chat.standings.revs([]) == {}
+
+
+async def test_the_sum_of_marks_rises_with_each_of_them(chat: Chat) -> None:
+    ann, bob = await chat.people(2)
+    group = await chat.group(ann, bob)
+    assert await chat.standings.marks_sums([group, chat.new_id()]) == {group: 0}
+    await chat.say(group, ann, "one", "two", "three")
+    assert await chat.standings.marks_sums([group]) == {group: 6}
+    await chat.conversations.save_marks(group, [Mark(bob, 1, 2)])
+    assert await chat.standings.marks_sums([group]) == {group: 9}

@@ -1,5 +1,6 @@
 """How users stand to conversations, in memory."""
 
+from collections.abc import Collection
 from uuid import UUID
 
 from actors.adapters.memory.state import ChatState
@@ -20,3 +21,17 @@ class MemoryStandings:
         if participant is None:
             raise forbidden()
         return Standing(room.first_seq, room.last_seq, participant.last_read_seq)
+
+    async def revs(self, conversation_ids: Collection[UUID]) -> dict[UUID, int]:
+        await self._state.faults.before("revs")
+        rooms = self._state.rooms
+        return {each: rooms[each].rev for each in conversation_ids if each in rooms}
+
+    async def marks_sums(self, conversation_ids: Collection[UUID]) -> dict[UUID, int]:
+        await self._state.faults.before("marks_sums")
+        found = {each: self._state.rooms[each] for each in conversation_ids if each in self._state.rooms}
+        return {
+            each: sum(p.last_read_seq + p.last_delivered_seq for p in room.participants.values())
+            for each, room in found.items()
+            if room.participants
+        }

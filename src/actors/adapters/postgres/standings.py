@@ -1,5 +1,6 @@
 """How users stand to conversations, on PostgreSQL."""
 
+from collections.abc import Collection
 from typing import Final
 from uuid import UUID
 
@@ -10,6 +11,12 @@ from chatcore.errors import forbidden, not_found
 _STANDING: Final = """
 SELECT c.first_seq, c.last_seq, p.last_read_seq
 FROM conversations c LEFT JOIN participants p ON p.conversation_id = c.id AND p.user_id = $2 WHERE c.id = $1
+"""
+
+_REVS: Final = "SELECT id, rev FROM conversations WHERE id = ANY($1::uuid[])"
+_MARKS_SUMS: Final = """
+SELECT conversation_id, sum(last_read_seq + last_delivered_seq)::bigint AS total
+FROM participants WHERE conversation_id = ANY($1::uuid[]) GROUP BY conversation_id
 """
 
 
@@ -26,3 +33,11 @@ class PostgresStandings:
         if row["last_read_seq"] is None:
             raise forbidden()
         return Standing(row["first_seq"], row["last_seq"], row["last_read_seq"])
+
+    async def revs(self, conversation_ids: Collection[UUID]) -> dict[UUID, int]:
+        rows = await self._database.fetch(_REVS, list(conversation_ids))
+        return {row["id"]: row["rev"] for row in rows}
+
+    async def marks_sums(self, conversation_ids: Collection[UUID]) -> dict[UUID, int]:
+        rows = await self._database.fetch(_MARKS_SUMS, list(conversation_ids))
+        return {row["conversation_id"]: row["total"] for row in rows}
