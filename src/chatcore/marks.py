@@ -1,7 +1,7 @@
 """Read and delivered marks of a conversation's members: watermarks that only rise. All marks are `seq` numbers."""
 
 from collections import Counter
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
 from itertools import islice
 from typing import Final
 from uuid import UUID
@@ -221,7 +221,10 @@ class Marks:
     def all(self) -> dict[UUID, Mark]:
         return {user_id: self.of(user_id) for user_id in self._read}
 
-    def __contains__(self, user_id: UUID) -> bool:
+    def __iter__(self) -> Iterator[UUID]:
+        return iter(self._read)
+
+    def __contains__(self, user_id: object) -> bool:
         return user_id in self._read
 
     def __len__(self) -> int:

@@ -6,10 +6,12 @@ from uuid import UUID
 
 import trio
 
+from actors.bridge.news import Advanced
 from actors.conversation.agenda import Agenda, Task
 from actors.conversation.audience import Attendance
 from actors.conversation.handlers import Handlers
-from actors.conversation.messages import ConversationMessage, Post
+from actors.conversation.messages import ConversationMessage, Heard, Post, PresenceChanged
+from actors.conversation.notifying import Notifier
 from actors.conversation.refusal import refuse
 from actors.conversation.room import ConversationServices, Room
 from actors.runtime.alarms import Alarm
@@ -38,10 +40,20 @@ class ConversationActor:
         self._mailbox = context.mailbox
         self._alarm = Alarm(context.alarms, self._mailbox.nudge)
         self._agenda = Agenda()
-        self._handlers = Handlers(services, self._agenda)
+        self._notifier = Notifier(services)
+        self._handlers = Handlers(services, self._agenda, self._notifier)
         self._idle_at = inf
 
     async def run(self, conversation_id: UUID) -> None:
+        # Before it is read from the database: nothing that happens meanwhile is missed.
+        self._services.relay.follow_conversation(conversation_id)
+        try:
+            await self._live(conversation_id)
+        finally:
+            self._services.relay.unfollow_conversation(conversation_id)
+            self._services.presence.unwatch(conversation_id)
+
+    async def _live(self, conversation_id: UUID) -> None:
         room = await self._open(conversation_id)
         if room is None:
             return
@@ -107,11 +119,14 @@ class ConversationActor:
         in_hand = self._mailbox.in_hand
         open_posts = {m.message.id: m for m in in_hand if isinstance(m, Post) and not m.reply.settled}
         if open_posts:
-            for found in await self._services.history.find(open_posts.keys(), room.id):
+            for found in sorted(await self._services.history.find(open_posts.keys(), room.id), key=lambda m: m.seq):
                 appended = Appended(found.id, found.seq, found.created_rev, found.created_at, was_new=True)
                 open_posts[found.id].reply.succeed(appended)
+                room.unnoticed = found
         for message in in_hand:
             refuse(message, unavailable())
+        if in_hand:
+            self._services.relay.tell_conversation(room.id, Advanced(room.gate.position))
         self._mailbox.done()
 
     async def _serve(self, room: Room) -> None:
@@ -123,7 +138,8 @@ class ConversationActor:
             except MailboxClosed:
                 return
             if batch:
-                self._idle_at = inf
+                if not all(isinstance(message, Heard | PresenceChanged) for message in batch):
+                    self._idle_at = inf
                 await self._handlers.handle(room, batch)
             now = trio.current_time()
             if now >= self._agenda.next_deadline:
@@ -148,7 +164,7 @@ class ConversationActor:
     def _plan(self, room: Room, now: float) -> None:
         agenda = self._agenda
         policy = self._policy
-        agenda.set(Task.EXPIRE_TYPING, room.typing.next_deadline)
+        agenda.set(Task.EXPIRE_TYPING, room.typists.next_deadline)
         if not room.marks.is_settled:
             if room.is_large:
                 agenda.no_later(Task.SETTLE_MARKS, now + policy.large_room_mark_interval)
@@ -158,6 +174,8 @@ class ConversationActor:
             agenda.no_later(Task.ANNOUNCE_MARKS, now, after_last=policy.mark_interval)
         if room.marks.has_unsaved:
             agenda.no_later(Task.SAVE_MARKS, now + policy.mark_interval, after_last=policy.retry_seconds)
+        if room.company.has_unconfirmed:
+            agenda.no_later(Task.SETTLE_PRESENCE, now + policy.presence_settle_seconds)
         if room.unnoticed is not None:
             agenda.no_later(Task.NOTIFY, now, after_last=policy.notification_interval)
         if self._idle_at == inf:
@@ -167,7 +185,7 @@ class ConversationActor:
         for task in self._agenda.take_due(now):
             match task:
                 case Task.EXPIRE_TYPING:
-                    await room.expire_typing(now)
+                    await room.typists.expire(now)
                 case Task.ANNOUNCE_MARKS:
                     await room.announce_marks()
                 case Task.SETTLE_MARKS:
@@ -175,19 +193,29 @@ class ConversationActor:
                 case Task.SAVE_MARKS:
                     await self._save_marks(room)
                 case Task.NOTIFY:
-                    await room.notify_of_messages()
+                    await self._notifier.of_message(room)
+                case Task.SETTLE_PRESENCE:
+                    await room.company.settle()
                 case Task.CATCH_UP:
                     await self._catch_up(room)
                 case _:
                     assert_never(task)
 
     async def _catch_up(self, room: Room) -> None:
+        rev, seq = room.gate.position, room.last_seq
         try:
             await room.catch_up()
         except ChatError:
             self._agenda.no_later(Task.CATCH_UP, trio.current_time() + self._policy.retry_seconds)
-        else:
-            self._handlers.plan_catch_up(trio.current_time())
+            return
+        now = trio.current_time()
+        if self._handlers.in_doubt(now) and not room.gone:
+            # A write of this node that was not answered may be among it, and nobody has told of that.
+            if room.gate.position > rev:
+                self._services.relay.tell_conversation(room.id, Advanced(room.gate.position))
+            if room.last_seq > seq:
+                room.unnoticed = room.conversation.last_message
+        self._handlers.plan_catch_up(now)
 
     async def _save_marks(self, room: Room) -> None:
         try:

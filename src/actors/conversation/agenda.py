@@ -10,6 +10,7 @@ class Task(StrEnum):  # a text's hash is ready, a plain member's is worked out a
     SETTLE_MARKS = "settle marks"
     SAVE_MARKS = "save marks"
     NOTIFY = "notify"
+    SETTLE_PRESENCE = "settle presence"
     CATCH_UP = "catch up"
 
 

@@ -7,8 +7,10 @@ from uuid import UUID
 
 import trio
 
-from actors.bridge.news import Advanced, Committed, MarksMoved, MarksStored, News, TypingMoved, WhoTypes
+from actors.bridge.news import Advanced, Committed
 from actors.conversation.agenda import Agenda, Task
+from actors.conversation.commits import created, runs
+from actors.conversation.hearing import Hearing
 from actors.conversation.messages import (
     AddMembers,
     Attach,
@@ -31,27 +33,33 @@ from actors.conversation.messages import (
     StartTyping,
     StopTyping,
 )
+from actors.conversation.notifying import Notifier
 from actors.conversation.refusal import has_expired, refuse
 from actors.conversation.room import ConversationServices, Room
 from actors.ports import Roster
 from actors.runtime.reply import Reply
 from chatcore.errors import ChatError, ErrorCode, forbidden, not_found, unavailable
-from chatcore.model import Appended, Event, EventKind, Message, NotificationType
+from chatcore.model import Event
 
 
 class Handlers:
     """Performs messages on one room, in order. It stops where the room turns out to be gone."""
 
-    def __init__(self, services: ConversationServices, agenda: Agenda) -> None:
+    def __init__(self, services: ConversationServices, agenda: Agenda, notifier: Notifier) -> None:
         self._services = services
         self._policy = services.policy
         self._agenda = agenda
+        self._hearing = Hearing(services, agenda, self._look)
+        self._notifier = notifier
         self._looked = False
         self._doubted_at = -inf
 
     async def handle(self, room: Room, batch: Sequence[ConversationMessage]) -> None:
-        """Handle in order; posts that stand together are one append, marks that stand together one write."""
+        """Handle in order; posts that stand together are one append, marks that stand together one write, and what was
+        heard of commits that follow each other one delivery.
+        """
         self._looked = False
+        heard: list[Heard] = []
         posts: list[Post] = []
         marks: list[MarkRead | MarkDelivered] = []
         for message in batch:
@@ -61,6 +69,9 @@ class Handlers:
             if marks and not isinstance(message, MarkRead | MarkDelivered):
                 await self._mark(room, marks)
                 marks = []
+            if heard and not isinstance(message, Heard):
+                await self._hearing.hear(room, heard)
+                heard = []
             if room.gone:
                 return
             match message:
@@ -68,12 +79,16 @@ class Handlers:
                     posts.append(message)
                 case MarkRead() | MarkDelivered():
                     marks.append(message)
+                case Heard():
+                    heard.append(message)
                 case _:
                     await self._handle_one(room, message)
         if posts:
             await self._post(room, posts)
         if marks:
             await self._mark(room, marks)
+        if heard:
+            await self._hearing.hear(room, heard)
 
     def doubt(self) -> None:
         """A write was not answered: if it was committed, or still is to be, the subscriptions must hear of it."""
@@ -82,9 +97,13 @@ class Handlers:
 
     def plan_catch_up(self, now: float) -> None:
         """The database has just been read at `now`: it is read again while a write may still be committed unseen."""
-        age = now - self._doubted_at
-        if age < self._policy.doubt_seconds:
+        if self.in_doubt(now):
+            age = now - self._doubted_at
             self._agenda.no_later(Task.CATCH_UP, now + max(age, self._policy.retry_seconds))
+
+    def in_doubt(self, now: float) -> bool:
+        """A write may still be committed unseen."""
+        return now - self._doubted_at < self._policy.doubt_seconds
 
     async def _post(self, room: Room, posts: Sequence[Post]) -> None:
         """Append `posts`, cut where the text of one append is over its bound."""
@@ -127,18 +146,27 @@ class Handlers:
                 continue
             post.reply.succeed(outcome)
             if outcome.was_new:
-                events.append(_created(room, post, outcome))
+                events.append(created(room, post, outcome))
             elif outcome.rev > room.gate.position:
                 self._agenda.no_later(Task.CATCH_UP, trio.current_time())
         if not events:
             return
+        room.unnoticed = events[-1].message
+        together = runs(events)
+        # The publish takes a moment and the way to the other nodes is the longer one.
+        self._tell(room, together)
         try:
-            await room.admit(events, events[0].rev - 1)
+            for run in together:
+                await room.admit(run, run[0].rev - 1)
         except ChatError:
             self._agenda.no_later(Task.CATCH_UP, trio.current_time() + self._policy.retry_seconds)
-        for event in events:
-            room.marks.sent(event.message.sender_id, event.message.seq)
-            await room.stop_typing(event.message.sender_id)
+
+    def _tell(self, room: Room, runs: Sequence[Sequence[Event]]) -> None:
+        """Tell the other nodes what was committed."""
+        relay = self._services.relay
+        if not relay.alone:
+            for run in runs:
+                relay.tell_conversation(room.id, Committed(run[0].rev - 1, tuple(run)))
 
     async def _mark(self, room: Room, messages: Sequence[MarkRead | MarkDelivered]) -> None:
         durable: list[MarkRead | MarkDelivered] = []
@@ -184,11 +212,13 @@ class Handlers:
             case Edit(message_id, editor_id, text, reply):
                 event = await services.log.edit(room.id, message_id, editor_id, text)
                 reply.succeed(event)
+                self._tell(room, [[event]])
                 await room.admit([event], event.rev - 1)
             case Delete(message_id, user_id, moderator, reply):
                 deleted = await services.log.delete(room.id, message_id, user_id, moderator=moderator)
                 reply.succeed(deleted)
                 if deleted is not None:
+                    self._tell(room, [[deleted]])
                     await room.admit([deleted], deleted.rev - 1)
             case AddMembers(by, user_ids, reply):
                 roster = await services.store.add_members(room.id, by, user_ids, max_members=self._policy.max_members)
@@ -212,32 +242,18 @@ class Handlers:
             case StartTyping(user_id, reply):
                 await self._require_member(room, user_id)
                 reply.succeed(None)
-                await room.start_typing(user_id, trio.current_time())
+                await room.typists.start(user_id, trio.current_time())
             case StopTyping(user_id, reply):
                 reply.succeed(None)
-                await room.stop_typing(user_id)
+                await room.typists.stop(user_id)
             case Marks(reply):
                 reply.succeed(room.marks.all())
             case Refresh():
                 await self._look(room)
-            case Heard(news):
-                await self._hear(room, news)
-            case PresenceChanged():
-                pass
+            case PresenceChanged(user_id, online):
+                await room.company.changed(user_id, online=online)
             case _:
                 assert_never(message)
-
-    async def _hear(self, room: Room, news: News | MarksStored) -> None:
-        match news:
-            case Committed(prev_rev, events):
-                await room.admit(events, prev_rev)
-            case Advanced(rev):
-                if rev > room.gate.position:
-                    await self._look(room)
-            case TypingMoved() | WhoTypes() | MarksMoved() | MarksStored():
-                pass
-            case _:
-                assert_never(news)
 
     async def _adopt(self, room: Room, roster: Roster, reply: Reply[Roster]) -> None:
         """Take a committed change of members or details.
@@ -247,13 +263,10 @@ class Handlers:
         changed = roster.conversation.rev > room.gate.position
         reply.succeed(roster)
         if changed:
+            self._services.relay.tell_conversation(room.id, Advanced(roster.conversation.rev))
             await room.adopt(roster.conversation)
-        for user_id in roster.added:
-            room.notify(NotificationType.PARTICIPANT_ADDED, user_id)
-        for user_id in roster.removed:
-            room.notify(NotificationType.PARTICIPANT_REMOVED, user_id, also=[user_id])
-        if changed and not roster.added and not roster.removed:
-            room.notify(NotificationType.CONVERSATION_UPDATED, None)
+        if changed or roster.added or roster.removed:
+            await self._notifier.of_change(room, roster)
         if changed:
             await room.reach(roster.conversation.rev)
 
@@ -304,21 +317,3 @@ class Handlers:
                 self.doubt()
             case _:
                 pass
-
-
-def _created(room: Room, post: Post, outcome: Appended) -> Event:
-    new = post.message
-    message = Message(
-        id=outcome.id,
-        conversation_id=room.id,
-        seq=outcome.seq,
-        rev=outcome.rev,
-        created_rev=outcome.rev,
-        sender_id=new.sender_id,
-        sender_name=room.name_of(new.sender_id),
-        text=new.text,
-        created_at=outcome.created_at,
-        client_message_id=new.client_message_id,
-        reply_to=new.reply_to,
-    )
-    return Event(EventKind.CREATED, outcome.rev, message)

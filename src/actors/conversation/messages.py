@@ -170,9 +170,8 @@ Individual = (
     | StopTyping
     | Marks
     | Refresh
-    | Heard
     | PresenceChanged
 )
 """Each is performed by itself; the others together with those of their kind that wait beside them."""
 
-ConversationMessage = Post | MarkRead | MarkDelivered | Individual
+ConversationMessage = Post | MarkRead | MarkDelivered | Heard | Individual

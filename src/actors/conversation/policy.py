@@ -20,6 +20,12 @@ class ConversationPolicy:
     marks_page: int = 500
     """Members whose marks are stored by one statement; between two the other tasks run."""
     notification_interval: float = 1.0
+    notification_slice: int = 64
+    """Users told between two checkpoints."""
+    notified_changes: int = 20
+    """How many may come or go at once and be told of one by one to all members."""
+    presence_settle_seconds: float = 5.0
+    """How long after a crash the presence that was known before is believed, if it is not told again."""
     fanout_slice: int = 256
     """Subscribers served between two checkpoints."""
     recent_events: int = 256

@@ -1,14 +1,14 @@
 """What one incarnation of a conversation's actor holds in memory, and how it delivers."""
 
 from collections.abc import Collection, Sequence
-from itertools import islice
 from uuid import UUID
 
-import trio
 from attrs import frozen
 
+from actors.bridge.news import MarksMoved
 from actors.bridge.ports import Relay
 from actors.conversation.audience import Attendance
+from actors.conversation.company import Company
 from actors.conversation.policy import ConversationPolicy
 from actors.conversation.recent import Recent
 from actors.conversation.subscription import (
@@ -19,13 +19,13 @@ from actors.conversation.subscription import (
     encode_event,
     highest_created,
 )
+from actors.conversation.typists import Typists
 from actors.ports import ConversationStore, MessageHistory, MessageLog
 from actors.presence.ports import PresenceWatch
 from actors.users.actor import Users
-from actors.users.messages import Notify
 from chatcore.gate import Admission, Gate
 from chatcore.marks import Marks
-from chatcore.model import Conversation, Event, EventKind, Message, Notification, NotificationType
+from chatcore.model import Conversation, Event, EventKind, Message
 
 
 @frozen
@@ -49,18 +49,20 @@ class Room:
         policy = services.policy
         self.id: UUID = conversation.id
         self.audience = attendance.audience
-        self.typing = attendance.typing
         self.conversation = conversation
         self.last_seq = conversation.last_seq
         self.gate = Gate(conversation.rev)
         self.marks = Marks(conversation.participants)
         self.unnoticed: Message | None = None
-        """The newest message that no notification has told of."""
+        """The newest message written here that no notification has told of; the nodes tell of their own."""
         self.gone = False
         """The database has no such conversation any more."""
         self._services = services
         self._policy = policy
         self._names = {p.user_id: p.name for p in conversation.participants}
+        encoder, relay, size = services.encoder, services.relay, policy.fanout_slice
+        self.typists = Typists(self.id, attendance.typing, self.audience, relay, encoder, size)
+        self.company = Company(self.id, attendance, services.presence, encoder, size)
         self._recent = Recent(conversation.rev, max_events=policy.recent_events, max_bytes=policy.recent_bytes)
 
     @property
@@ -76,7 +78,7 @@ class Room:
             case Admission.DELIVER:
                 await self._deliver(events)
             case Admission.BEHIND:
-                await self.catch_up()
+                await self._fill(events, prev_rev)
             case Admission.DROP:
                 pass
 
@@ -93,6 +95,20 @@ class Room:
         await self.adopt(conversation)
         await self.reach(conversation.rev)
         self.last_seq = max(self.last_seq, conversation.last_seq)
+
+    async def _fill(self, events: Sequence[Event], prev_rev: int) -> None:
+        """Deliver `events`, and before them what is missing up to `prev_rev`. If messages do not explain every `rev`
+        of it, members or details have changed too, and are taken first. Raises `ChatError`.
+        """
+        position = self.gate.position
+        if prev_rev - position <= self._policy.history_page:
+            missing = await self._services.history.events(
+                self.id, after_rev=position, upto_rev=prev_rev, limit=prev_rev - position
+            )
+            if [event.rev for event in missing] == list(range(position + 1, prev_rev + 1)):
+                await self._deliver([*missing, *events])
+                return
+        await self.catch_up()
 
     async def reach(self, rev: int) -> None:
         """Deliver all that happened after the position and up to `rev`. Raises `ChatError`."""
@@ -113,6 +129,7 @@ class Room:
         for subscription in self.audience.of_topic(Topic.MESSAGES):
             revs.append(subscription.rev)
             self._follow(subscription)
+        self._tend_company()
         if not self.is_large and any(self.audience.of_topic(Topic.READ)):
             self.marks.announce_all()
         floor = min(revs, default=self.gate.position)
@@ -131,51 +148,54 @@ class Room:
         self._names = {p.user_id: p.name for p in conversation.participants}
         self.marks.merge(conversation.participants)
         await self._cut_off_strangers()
+        self._tend_company()
 
     def attach(self, subscription: Subscription) -> bool:
         """Make it live; false when it is further behind than what is at hand."""
         if subscription not in self.audience:
             if subscription.topic is Topic.MESSAGES and not self._join_live(subscription):
                 return False
+            if subscription.topic is Topic.TYPING and not any(self.audience.of_topic(Topic.TYPING)):
+                self.typists.ask()
             self.audience.add(subscription)
+            if subscription.topic is Topic.PRESENCE:
+                self._tend_company()
         return True
 
     def greet(self, subscription: Subscription) -> None:
         """Give a subscription that has just been attached the state that its topic begins with."""
-        if subscription.topic is Topic.TYPING:
-            for user_id in self.typing.now_typing:
-                body = self._services.encoder.typing(self.id, user_id, is_typing=True)
-                subscription.outlet.offer(subscription.format.notice_frame(body))
+        match subscription.topic:
+            case Topic.TYPING:
+                self.typists.greet(subscription)
+            case Topic.PRESENCE:
+                self.company.greet(subscription)
+            case Topic.MESSAGES | Topic.READ:
+                pass
 
     def detach(self, subscription: Subscription) -> None:
-        if (
-            self.audience.discard(subscription)
-            and subscription.topic is Topic.MESSAGES
-            and subscription.counts_as_delivered
-        ):
+        if not self.audience.discard(subscription):
+            return
+        if subscription.topic is Topic.MESSAGES and subscription.counts_as_delivered:
             self.marks.unfollow(subscription.user_id)
+        elif subscription.topic is Topic.PRESENCE:
+            self._tend_company()
 
     def prune(self) -> None:
         """Forget subscriptions whose connection has ended without a word."""
         for subscription in [s for s in self.audience if s.closed]:
             self.detach(subscription)
 
-    async def start_typing(self, user_id: UUID, now: float) -> None:
-        if self.typing.start(user_id, now):
-            await self._announce_typing(user_id, is_typing=True)
-
-    async def stop_typing(self, user_id: UUID) -> None:
-        if self.typing.stop(user_id):
-            await self._announce_typing(user_id, is_typing=False)
-
-    async def expire_typing(self, now: float) -> None:
-        for user_id in self.typing.expire(now):
-            await self._announce_typing(user_id, is_typing=False)
-
     async def announce_marks(self) -> None:
         if not self.is_large:
             self.marks.settle()
-        for mark in self.marks.take_unannounced(delivered_too=not self.is_large).all:
+        moved = self.marks.take_unannounced(delivered_too=not self.is_large)
+        relay, page = self._services.relay, self._policy.marks_page
+        if not relay.alone:
+            for start in range(0, len(moved.here), page):
+                relay.tell_conversation(self.id, MarksMoved(tuple(moved.here[start : start + page])))
+        if not any(self.audience.of_topic(Topic.READ)):
+            return
+        for mark in moved.all:
             body = self._services.encoder.mark(
                 self.id, mark.user_id, read_seq=mark.read_seq, delivered_seq=mark.delivered_seq
             )
@@ -191,42 +211,15 @@ class Room:
             finally:
                 self.marks.put_back(unsaved)
 
-    async def notify_of_messages(self) -> None:
-        """Tell the members that listen on this node of the newest message, each with his unread count."""
-        message, self.unnoticed = self.unnoticed, None
-        if message is None:
-            return
-        listening = self._services.users.listening
-        few, many = (self.marks.all(), listening) if len(self.marks) < len(listening) else (listening, self.marks)
-        told = iter([user_id for user_id in few if user_id in many])
-        while some := list(islice(told, self._policy.fanout_slice)):
-            bodies = [(user_id, self._body_for(user_id, message)) for user_id in some if user_id in self.marks]
-            self._services.users.tell(Notify(self.id, bodies, seq=message.seq))
-            await trio.lowlevel.checkpoint()
-
-    def _body_for(self, user_id: UUID, message: Message) -> bytes:
-        unread = max(0, self.last_seq - self.marks.of(user_id).read_seq)
-        notification = Notification(NotificationType.MESSAGE_CREATED, self.id, message=message, unread_count=unread)
-        return self._services.encoder.notification(notification)
-
-    def notify(self, type_: NotificationType, about: UUID | None, also: Sequence[UUID] = ()) -> None:
-        """Tell all members, and the users in `also`, of a change of the conversation itself."""
-        body = self._services.encoder.notification(Notification(type_, self.id, user_id=about))
-        listening = self._services.users.listening
-        told = [u for u in {**self.marks.all(), **dict.fromkeys(also)} if u in listening]
-        if told:
-            self._services.users.tell(Notify(self.id, [(user_id, body) for user_id in told]))
-
     async def _cut_off_strangers(self) -> None:
         for subscription in [s for s in self.audience if s.user_id not in self.marks]:
             self.detach(subscription)
             subscription.end()
-        for user_id in [u for u in self.typing.now_typing if u not in self.marks]:
-            await self.stop_typing(user_id)
+        for user_id in [u for u in self.typists.now_typing if u not in self.marks]:
+            await self.typists.end(user_id)
 
-    async def _announce_typing(self, user_id: UUID, *, is_typing: bool) -> None:
-        body = self._services.encoder.typing(self.id, user_id, is_typing=is_typing)
-        await self.audience.announce(Topic.TYPING, body, self._policy.fanout_slice)
+    def _tend_company(self) -> None:
+        self.company.tend(None if self.is_large else self.marks)
 
     def _join_live(self, subscription: Subscription) -> bool:
         if subscription.rev < 0:
@@ -255,11 +248,14 @@ class Room:
         for event in events:
             if event.kind is EventKind.CREATED and event.message.seq > self.last_seq:
                 self.last_seq = event.message.seq
-                self.unnoticed = event.message
         late = await self._fan_out(encoded) if self.audience else ()
         created = highest_created(encoded)
         if created:
             self.marks.written(created, [s.user_id for s in late if s.counts_as_delivered])
+        for event in events:
+            if event.kind is EventKind.CREATED and event.rev > position:
+                self.marks.sent(event.message.sender_id, event.message.seq)
+                await self.typists.end(event.message.sender_id)
 
     async def _redeliver(self, encoded: Sequence[Encoded]) -> None:
         """Give the subscriptions that are behind what happened before the position."""

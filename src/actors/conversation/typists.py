@@ -1,4 +1,4 @@
-"""Who types in a conversation, on whichever node: told to the subscribers here and, of the users here, to the others."""
+"""Who types in a conversation, on whichever node: the subscribers here are told, and of users here the other nodes."""
 
 from uuid import UUID
 

@@ -1,0 +1,38 @@
+"""The events of what an append has committed."""
+
+from collections.abc import Sequence
+
+from actors.conversation.messages import Post
+from actors.conversation.room import Room
+from chatcore.model import Appended, Event, EventKind, Message
+
+
+def runs(events: Sequence[Event]) -> list[Sequence[Event]]:
+    """Those that follow each other by `rev`: what was committed a part at a time may have others' changes between."""
+    if events[-1].rev - events[0].rev == len(events) - 1:
+        return [events]
+    apart: list[list[Event]] = []
+    for event in sorted(events, key=lambda event: event.rev):
+        if apart and apart[-1][-1].rev + 1 == event.rev:
+            apart[-1].append(event)
+        else:
+            apart.append([event])
+    return list(apart)
+
+
+def created(room: Room, post: Post, outcome: Appended) -> Event:
+    new = post.message
+    message = Message(
+        id=outcome.id,
+        conversation_id=room.id,
+        seq=outcome.seq,
+        rev=outcome.rev,
+        created_rev=outcome.rev,
+        sender_id=new.sender_id,
+        sender_name=room.name_of(new.sender_id),
+        text=new.text,
+        created_at=outcome.created_at,
+        client_message_id=new.client_message_id,
+        reply_to=new.reply_to,
+    )
+    return Event(EventKind.CREATED, outcome.rev, message)

@@ -1,0 +1,83 @@
+"""What the members of a conversation are told on `/user/queue/notification`, on whichever node they listen."""
+
+from collections.abc import Collection, Iterable, Iterator
+from itertools import islice
+from uuid import UUID
+
+import trio
+
+from actors.conversation.room import ConversationServices, Room
+from actors.ports import Roster
+from actors.users.messages import Notify
+from chatcore.model import Message, Notification, NotificationType
+
+
+class Notifier:
+    """Tells `policy.notification_slice` users at a time, with a checkpoint after each slice."""
+
+    def __init__(self, services: ConversationServices) -> None:
+        self._services = services
+        self._policy = services.policy
+
+    async def of_message(self, room: Room) -> None:
+        """Tell the members of the newest message that was written here, each with his unread count."""
+        message, room.unnoticed = room.unnoticed, None
+        if message is None:
+            return
+        bodies: dict[int, bytes] = {}
+        for some in self._slices(self._within_reach(room.marks)):
+            told: list[tuple[UUID, bytes]] = []
+            for user_id in some:
+                if user_id in room.marks:
+                    unread = max(0, max(room.last_seq, message.seq) - room.marks.of(user_id).read_seq)
+                    body = bodies.get(unread)
+                    if body is None:
+                        body = bodies[unread] = self._message_body(message, unread)
+                    told.append((user_id, body))
+            await self._tell(Notify(room.id, told, seq=message.seq))
+
+    async def of_change(self, room: Room, roster: Roster) -> None:
+        """Tell the members, and who is one no more, of a change of the conversation itself.
+
+        Where more than `policy.notified_changes` come or go at once, each of them is told of himself and the others
+        once that something changed: else what is told would grow with the square of the room.
+        """
+        many = len(roster.added) + len(roster.removed) > self._policy.notified_changes
+        for type_, users in (
+            (NotificationType.PARTICIPANT_ADDED, roster.added),
+            (NotificationType.PARTICIPANT_REMOVED, roster.removed),
+        ):
+            for user_id in users:
+                told = (user_id,) if many else {**dict.fromkeys(room.marks), user_id: None}
+                await self._tell_all(room, Notification(type_, room.id, user_id=user_id), told)
+        if many or not (roster.added or roster.removed):
+            await self._tell_all(room, Notification(NotificationType.CONVERSATION_UPDATED, room.id), room.marks)
+
+    async def _tell_all(self, room: Room, notification: Notification, users: Collection[UUID]) -> None:
+        body = self._services.encoder.notification(notification)
+        for some in self._slices(self._within_reach(users)):
+            await self._tell(Notify(room.id, [(user_id, body) for user_id in some]))
+
+    def _within_reach(self, users: Collection[UUID]) -> list[UUID]:
+        """Who of `users` may be listening: each of them, unless there is no other node."""
+        if not self._services.relay.alone:
+            return list(users)
+        listening = self._services.users.listening
+        few, many = (users, listening) if len(users) < len(listening) else (listening, users)
+        return [user_id for user_id in few if user_id in many]
+
+    def _slices(self, users: Iterable[UUID]) -> Iterator[list[UUID]]:
+        remaining = iter(users)
+        while some := list(islice(remaining, self._policy.notification_slice)):
+            yield some
+
+    async def _tell(self, notify: Notify) -> None:
+        self._services.users.tell(notify)
+        self._services.relay.tell_users(notify)
+        await trio.lowlevel.checkpoint()
+
+    def _message_body(self, message: Message, unread: int) -> bytes:
+        notification = Notification(
+            NotificationType.MESSAGE_CREATED, message.conversation_id, message=message, unread_count=unread
+        )
+        return self._services.encoder.notification(notification)
