@@ -168,12 +168,15 @@ async def test_environment_is_asked_before_each_start_and_descriptors_are_passed
     os.close(reading)
 
 
-def test_process_ends_at_once_when_its_parent_is_killed(tmp_path: Path) -> None:
+@pytest.mark.parametrize("prefix", ["", "the parent reads its stderr | "])
+def test_process_ends_at_once_when_its_parent_is_killed(tmp_path: Path, prefix: str) -> None:
     parent = f"""
-import sys, trio
+import os, sys, trio
 from chathttp.cli.processes import Processes, ProcessSpec
-import os
-specs = [ProcessSpec("one", (sys.executable, "-c", {SERVE!r}), lambda: dict(os.environ) | {{"NAME": "one"}})]
+from chathttp.logs import configure_logs
+configure_logs("info", "json")
+command = (sys.executable, "-c", {SERVE!r})
+specs = [ProcessSpec("one", command, lambda: dict(os.environ) | {{"NAME": "one"}}, prefix={prefix!r})]
 def ready(name, url):
     print(url.rpartition("/")[2], flush=True)
 trio.run(Processes(specs, on_ready=ready, drain_patience=5.0).run, trio.Event())
@@ -189,7 +192,7 @@ trio.run(Processes(specs, on_ready=ready, drain_patience=5.0).run, trio.Event())
         process.wait()
     trio.run(_readable, descriptor)
     os.close(descriptor)
-    assert "the parent process is gone" in (tmp_path / "log").read_text()
+    assert ("the parent process is gone" in (tmp_path / "log").read_text()) == (not prefix)
 
 
 async def _readable(descriptor: int) -> None:

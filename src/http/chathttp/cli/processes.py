@@ -3,6 +3,7 @@
 The parent serves nothing itself, so it has little to fail by. What it is for: ``dev --nodes`` and ``serve --workers``.
 """
 
+import contextlib
 import os
 import random
 import signal
@@ -162,6 +163,7 @@ class Processes:
                 )
             )
             self._running[spec.name] = process
+            _log.info("process_started", process=spec.name, pid=process.pid)
             if self._ending.is_set():
                 process.terminate()
             assert process.stdin is not None
@@ -199,8 +201,9 @@ def end_with_parent() -> None:
 def _watch_parent() -> None:
     while os.read(0, 1):
         pass
-    sys.stderr.write("stackmentor: the parent process is gone\n")
-    sys.stderr.flush()
+    # The parent may have been the reader of our stderr.
+    with contextlib.suppress(OSError):
+        os.write(2, b"stackmentor: the parent process is gone\n")
     os._exit(ORPHANED)
 
 

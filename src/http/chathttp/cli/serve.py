@@ -2,7 +2,7 @@
 
 import contextlib
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Annotated
@@ -14,28 +14,36 @@ import typer
 from actors.adapters.postgres.migrations import check, migrate_up
 from chathttp.cli.descriptors import allow_connections
 from chathttp.cli.environment import read_settings
+from chathttp.cli.nodes import MOST_NODES, NodePlan, node_settings, plan_nodes, run_nodes
 from chathttp.cli.signals import drained_by_signals
 from chathttp.dev.accounts import provision_demo
 from chathttp.dev.cluster import Cluster, prepare_cluster
 from chathttp.dev.lock import data_directory_lock
 from chathttp.dev.postgres import ensure_database
 from chathttp.dev.program import run_program
+from chathttp.dev.redis import EmbeddedRedis, prepare_redis
 from chathttp.settings import Settings
 
 
 def dev(
     port: Annotated[int | None, typer.Option(help="Port to serve on; 0 takes any free one.")] = None,
     data_dir: Annotated[Path | None, typer.Option(help="Where the data is kept.")] = None,
+    nodes: Annotated[int, typer.Option(min=1, max=MOST_NODES, help="Nodes, each on the port after the last.")] = 1,
 ) -> None:
-    """Serve with everything included: PostgreSQL, accounts, demo users. Ctrl-C stops it."""
-    settings = read_settings({"log_format": "console"}, port=port, data_dir=data_dir)
+    """Serve with everything included: PostgreSQL, Valkey for several nodes, accounts, demo users. Ctrl-C stops it."""
+    defaults = {"log_format": "console"} | ({"management_port": "0"} if nodes > 1 else {})
+    settings = read_settings(defaults, port=port, data_dir=data_dir)
+    plans = plan_nodes(settings, nodes) if nodes > 1 else []
     with contextlib.ExitStack() as stack:
-        cluster = None
-        if not settings.database_url:
+        cluster = redis = None
+        if not settings.database_url or (plans and not settings.redis_url):
             settings.data_dir.mkdir(mode=0o711, parents=True, exist_ok=True)
             stack.enter_context(data_directory_lock(settings.data_dir, "dev"))
+        if plans and not settings.redis_url:
+            redis = prepare_redis(settings.data_dir)
+        if not settings.database_url:
             cluster = prepare_cluster(settings.data_dir)
-        _run(partial(_dev, settings, cluster))
+        _run(partial(_dev, settings, plans, cluster, redis))
 
 
 def serve() -> None:
@@ -43,6 +51,11 @@ def serve() -> None:
     settings = read_settings({"host": "0.0.0.0"}, required=("database_url",))  # noqa: S104 - a container's only address
     check(settings.database_url)
     _run(partial(_node, settings))
+
+
+def node() -> None:
+    """Serve as one of several nodes of `dev --nodes`, and end with it."""
+    _run(partial(_node, node_settings()))
 
 
 def _run(main: Callable[..., Awaitable[None]]) -> None:
@@ -53,19 +66,29 @@ def _run(main: Callable[..., Awaitable[None]]) -> None:
         raise KeyboardInterrupt
 
 
-async def _dev(settings: Settings, cluster: Cluster | None, *, drain: trio.Event) -> None:
+async def _dev(
+    settings: Settings,
+    plans: Sequence[NodePlan],
+    cluster: Cluster | None,
+    redis: EmbeddedRedis | None,
+    *,
+    drain: trio.Event,
+) -> None:
     async with trio.open_nursery() as owner:
         with trio.CancelScope() as starting:
             owner.start_soon(_cancel_when, drain, starting)
             if cluster is not None:
                 await owner.start(run_program, cluster)
-                # PostgreSQL is stopped after this block only, so a signal never cuts a connection of it.
+                # It and Valkey are stopped after the nodes only, so a signal never cuts a connection to them.
                 url = await trio.to_thread.run_sync(ensure_database, cluster.socket_directory)
                 settings = attrs.evolve(settings, database_url=url)
+            if redis is not None:
+                await owner.start(run_program, redis)
+                settings = attrs.evolve(settings, redis_url=redis.url)
             await trio.to_thread.run_sync(migrate_up, settings.database_url)
             await provision_demo(settings)
         if not drain.is_set():
-            await _node(settings, drain=drain)
+            await (run_nodes(settings, plans, drain=drain) if plans else _node(settings, drain=drain))
         owner.cancel_scope.cancel()
 
 
