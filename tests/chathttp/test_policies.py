@@ -56,6 +56,8 @@ def test_what_is_set_reaches_the_edge() -> None:
         outbox_limit_bytes=5000,
         write_timeout=6.0,
         max_connections=7,
+        connect_rate=11.0,
+        connect_burst=12,
         http_reserve=8,
         keep_alive_timeout=9.0,
         close_timeout=10.0,

@@ -54,6 +54,8 @@ def edge_limits(settings: Settings) -> EdgeLimits:
         outbox_limit_bytes=settings.outbox_limit_bytes,
         write_timeout=settings.write_timeout,
         max_connections=settings.max_connections,
+        connect_rate=settings.connect_rate,
+        connect_burst=settings.connect_burst,
         http_reserve=settings.http_reserve,
         keep_alive_timeout=settings.keep_alive_timeout,
         close_timeout=settings.close_timeout,

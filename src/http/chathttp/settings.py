@@ -126,6 +126,8 @@ class Settings:
     replay_readers: int = integer(4, "replay pages read at once", most=1000)
 
     max_connections: int = integer(50_000, "connections of one node; above it WebSockets are refused with 503")
+    connect_rate: float = number(1000.0, "WebSockets let in a second; those above it are refused with 503", most=1e6)
+    connect_burst: int = integer(500, "WebSockets let in at once")
     http_reserve: int = integer(64, "connections above max_connections that still serve HTTP, such as health checks")
     keep_alive_timeout: float = number(75.0, "time for the next request on a connection; longer than the balancer's")
     close_timeout: float = number(5.0, "time for a peer to end its side after our last byte")

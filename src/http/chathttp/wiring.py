@@ -268,6 +268,8 @@ class _Node:
     def _figures(self) -> NodeFigures:
         return NodeFigures(
             connections=0 if self._edge is None else self._edge.connections,
+            websockets=0 if self._edge is None else self._edge.sessions,
+            connects_refused=0 if self._edge is None else self._edge.refused,
             conversations=self._conversations.snapshot(limit=0),
             append_waiting=self._database.writer.waiting,
             append_overloads=self._database.writer.overloads,

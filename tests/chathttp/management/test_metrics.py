@@ -27,6 +27,8 @@ CONVERSATIONS = DynamicSnapshot(
 )
 FIGURES = NodeFigures(
     connections=9,
+    websockets=7,
+    connects_refused=13,
     conversations=CONVERSATIONS,
     append_waiting=8,
     append_overloads=11,
@@ -35,6 +37,8 @@ FIGURES = NodeFigures(
 )
 OURS = {
     "stackmentor_connections": ("gauge", 9),
+    "stackmentor_websockets": ("gauge", 7),
+    "stackmentor_connects_refused_total": ("counter", 13),
     "stackmentor_conversations_live": ("gauge", 2),
     "stackmentor_conversations_crashes_total": ("counter", 4),
     "stackmentor_conversations_quarantines_total": ("counter", 1),

@@ -9,11 +9,19 @@ from typing import cast
 
 import trio
 from attrs import frozen
-from hypercorn.typing import ASGIFramework, ASGIReceiveCallable, ASGISendCallable, Scope, WebsocketScope
+from hypercorn.typing import (
+    ASGIFramework,
+    ASGIReceiveCallable,
+    ASGISendCallable,
+    HTTPScope,
+    Scope,
+    WebsocketScope,
+)
 
 from chatcore.errors import not_found
+from chathttp.edge.admission import draining
 from chathttp.edge.connection import ConnectionHandler
-from chathttp.edge.handshake import HandshakeRefused, check_origin, choose_subprotocol, full
+from chathttp.edge.handshake import HandshakeRefused, check_origin, choose_subprotocol
 from chathttp.edge.hypercorn_seam import CONNECTION
 from chathttp.edge.outbox_transport import NO_CLOSE_FRAME, OutboxTransport
 from chathttp.edge.prefixed import PrefixedStream
@@ -64,8 +72,24 @@ class AsgiWebSockets:
     async def __call__(self, scope: Scope, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
         if scope["type"] == "websocket":
             await self._websocket(scope, receive, send)
+        elif scope["type"] == "http" and self._begins_session_too_late(scope):
+            await self._refuse_session(scope, send)
         else:
             await self.app(scope, receive, send)
+
+    def _begins_session_too_late(self, scope: HTTPScope) -> bool:
+        """Whether it is below the WebSockets' path (SockJS opens its sessions there) of a server that drains."""
+        handler = self.handler()
+        return handler.sessions.draining and scope["path"].startswith(f"{handler.websocket_path.decode()}/")
+
+    async def _refuse_session(self, scope: HTTPScope, send: ASGISendCallable) -> None:
+        host, port = scope["client"] or ("", 0)
+        error = draining()
+        body = error_body(error)
+        common = self.handler().response_headers(list(scope["headers"]), Peer(host, port or 0))
+        headers = [*error_headers(error, body), *common]
+        await send({"type": "http.response.start", "status": 503, "headers": headers, "trailers": False})
+        await send({"type": "http.response.body", "body": body, "more_body": False})
 
     async def _websocket(self, scope: WebsocketScope, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
         handler = self.handler()
@@ -91,8 +115,7 @@ class AsgiWebSockets:
         if path.encode() != handler.websocket_path:
             raise HandshakeRefused(404, not_found("This WebSocket"))
         check_origin(headers, handler.allowed_origins)
-        if handler.sessions.draining or handler.is_full():
-            raise full()
+        handler.let_in()
 
     async def _refuse(
         self, send: ASGISendCallable, refused: HandshakeRefused, headers: list[tuple[bytes, bytes]]

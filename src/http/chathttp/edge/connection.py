@@ -10,7 +10,7 @@ import trio
 from attrs import field, frozen
 
 from chatcore.errors import ChatError, ErrorCode
-from chathttp.edge.handshake import HandshakeRefused, Opening, full, is_upgrade, open_handshake
+from chathttp.edge.handshake import HandshakeRefused, Opening, is_upgrade, open_handshake
 from chathttp.edge.head import HeadTooLarge, ReceivedHead, RequestHead, parse_head, read_head
 from chathttp.edge.hypercorn_seam import HttpServer
 from chathttp.edge.limits import EdgeLimits
@@ -41,7 +41,8 @@ class ConnectionHandler:
     websocket_path: bytes
     allowed_origins: Collection[str]
     response_headers: ResponseHeaders
-    is_full: Callable[[], bool]
+    let_in: Callable[[], None]
+    """Asked before a WebSocket is opened. Raises `HandshakeRefused` when it may not be, with 503."""
     start_writer: Callable[[Outbox], None]
     """Runs an outbox's `run_writer` in a task; nothing but cancellation may come out of it either."""
     _silent: set[trio.CancelScope] = field(factory=_no_scopes)
@@ -75,6 +76,11 @@ class ConnectionHandler:
         """End the connections on which no whole request head has come."""
         for scope in self._silent:
             scope.cancel()
+
+    @property
+    def has_silent(self) -> bool:
+        """Whether there are connections on which no whole request head has come yet."""
+        return bool(self._silent)
 
     async def flush(self, outbox: Outbox) -> None:
         """See the close frame out, or drop the connection when that takes too long."""
@@ -125,8 +131,7 @@ class ConnectionHandler:
         if rest:
             # RFC 6455, section 4.1: the client must wait for the response.
             raise HandshakeRefused(400, ChatError(ErrorCode.VALIDATION_ERROR, "Data came before the handshake's end"))
-        if self.sessions.draining or self.is_full():
-            raise full()
+        self.let_in()
         return opening
 
     async def _serve_http(self, sock: socket.socket, peer: Peer, outbox: Outbox, received: bytes) -> None:

@@ -13,7 +13,6 @@ from chathttp.edge.head import RequestHead
 SUBPROTOCOLS: Final = ("v12.stomp", "v11.stomp", "v10.stomp")
 """The best first."""
 _DEFAULT_PORTS: Final = {b"http": b":80", b"https": b":443"}
-_FULL_RETRY_AFTER: Final = 5.0
 
 
 class HandshakeRefused(Exception):  # a refusal, not a fault of ours
@@ -104,9 +103,9 @@ def check_origin(headers: Iterable[tuple[bytes, bytes]], allowed: Collection[str
         raise HandshakeRefused(403, ChatError(ErrorCode.FORBIDDEN, "This origin may not open a WebSocket here"))
 
 
-def full(message: str = "This server has all the connections it can take") -> HandshakeRefused:
-    """503: come back later."""
-    return HandshakeRefused(503, overloaded(message, retry_after=_FULL_RETRY_AFTER))
+def turned_away(message: str, retry_after: float) -> HandshakeRefused:
+    """503: come back after `retry_after` seconds."""
+    return HandshakeRefused(503, overloaded(message, retry_after=retry_after))
 
 
 def _is_key(key: bytes) -> bool:

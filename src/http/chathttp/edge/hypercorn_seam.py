@@ -1,7 +1,8 @@
 """The one place that knows hypercorn's inside (0.18, pinned exactly): HTTP/1.1 on a stream of ours.
 
 Differences from its own `TCPServer.run`: the addresses are given, HTTP/2 over clear text is not offered, the head of a
-further request on the connection has a deadline too, and a WebSocket message above the limit ends the connection.
+further request on the connection has a deadline too, a WebSocket message above the limit ends the connection, and a
+server that drains says `Connection: close` before it ends anything.
 """
 
 from collections.abc import Awaitable, Callable
@@ -14,6 +15,8 @@ from hypercorn.config import Config
 from hypercorn.events import Closed, RawData
 from hypercorn.logging import Logger
 from hypercorn.protocol import ProtocolWrapper
+from hypercorn.protocol.events import Event as StreamEvent
+from hypercorn.protocol.events import Response
 from hypercorn.protocol.h11 import H11Protocol
 from hypercorn.protocol.ws_stream import WSStream
 from hypercorn.trio.task_group import TaskGroup
@@ -36,13 +39,18 @@ class _Log(Logger):
         _log.exception("request failed", cause=message)
 
 
+class _Context(WorkerContext):
+    closing = False
+    """Each connection ends with the next response."""
+
+
 class HttpServer:
     """Serves an ASGI application on connections that are handed to it."""
 
     def __init__(self, app: ASGIFramework, limits: EdgeLimits) -> None:
         self._app = ASGIWrapper(app)
         self._head_timeout = limits.request_head_timeout
-        self._context = WorkerContext(None)
+        self._context = _Context(None)
         self._config = config = Config()
         config.logger_class = _Log
         config.errorlog = None
@@ -55,12 +63,23 @@ class HttpServer:
         """Serve the requests of one connection to its end."""
         await _Http1Server(self._app, self._config, self._context, stream, peer, local, self._head_timeout).run()
 
+    def close_with_responses(self) -> None:
+        """Say `Connection: close` in every response from now on, and end the connection after it."""
+        self._context.closing = True
+
     async def drain(self) -> None:
         """End idle connections now, and the others with the response they are at."""
         await self._context.terminated.set()
 
 
 class _Http1Protocol(H11Protocol):
+    context: _Context
+
+    async def stream_send(self, event: StreamEvent) -> None:
+        if self.context.closing and isinstance(event, Response) and event.status_code >= 200:
+            event = Response(event.stream_id, [*event.headers, (b"connection", b"close")], event.status_code)
+        await super().stream_send(event)
+
     async def _check_protocol(self, event: h11.Request) -> None:
         """HTTP/2 is not offered: a request that asks for it is answered in HTTP/1.1."""
 
@@ -85,7 +104,7 @@ class _Http1Server(TCPServer):
         self,
         app: ASGIWrapper,
         config: Config,
-        context: WorkerContext,
+        context: _Context,
         stream: PrefixedStream,
         peer: Peer,
         local: Peer,
@@ -106,7 +125,8 @@ class _Http1Server(TCPServer):
                 about = (self.app, self.config, self.context, group, state, False, self._peer, self._local)
                 self.protocol = ProtocolWrapper(*about, self.protocol_send)
                 self.protocol.protocol = http1 = _Http1Protocol(*about, self.protocol_send)
-                await self._in_idle(self._idle_timeout)
+                # Also while draining: what was accepted is answered.
+                await self._in_idle(self._await_first)
                 await self._read_requests(http1)
         finally:
             await self._close()
@@ -140,6 +160,10 @@ class _Http1Server(TCPServer):
     async def _in_idle(self, task: Callable[[], Awaitable[None]]) -> None:
         """Run `task` until the next whole head has come."""
         await self.idle_task.restart(self._task_group, task)  # pyright: ignore[reportUnknownMemberType]  # bare Callable
+
+    async def _await_first(self) -> None:
+        await trio.sleep(self._head_timeout)
+        await self.stream.aclose()
 
     async def _await_head(self) -> None:
         with trio.move_on_after(self._head_timeout):

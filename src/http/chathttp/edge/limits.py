@@ -18,6 +18,9 @@ class EdgeLimits:
     """In which a peer must take some of what is written to it, or the connection is reset."""
     max_connections: int = 50_000
     """Above it WebSockets are refused with 503."""
+    connect_rate: float = 1000.0
+    """WebSockets let in a second, and `connect_burst` at once; above it they are refused with 503."""
+    connect_burst: int = 500
     http_reserve: int = 64
     """Connections above `max_connections` that serve HTTP (health checks must be answered by a full server); above
     these nothing is accepted."""

@@ -1,7 +1,10 @@
 """Accepting connections: our own loop, because the outboxes need the sockets themselves."""
 
+import ctypes
 import errno
 import socket
+import struct
+import sys
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Final, NoReturn
@@ -15,6 +18,20 @@ BATCH: Final = 64
 """Connections accepted before other tasks get their turn."""
 PAUSE: Final = 0.1
 """Seconds to wait when the process or the machine has no file descriptor or memory left."""
+SETTLE: Final = 0.2
+"""Seconds that a handshake which has begun may take to end, when no further one is begun."""
+_SO_ATTACH_FILTER: Final = 26
+_DROP_SYN: Final = b"".join(
+    struct.pack("HBBI", *instruction)
+    for instruction in (
+        (0x30, 0, 0, 13),  # load the byte of TCP's flags
+        (0x54, 0, 0, 0x12),  # keep SYN and ACK
+        (0x15, 0, 1, 0x02),  # SYN alone, which asks for a connection?
+        (0x06, 0, 0, 0),  # then drop the packet,
+        (0x06, 0, 0, 0xFFFFFFFF),  # else take all of it
+    )
+)
+"""A classic BPF program (Linux, networking/filter)."""
 _EXHAUSTED: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 _DEFECTS: Final = frozenset({errno.EBADF, errno.EINVAL, errno.ENOTSOCK})
 
@@ -45,21 +62,64 @@ async def accept_connections(
         for _ in range(BATCH):
             await admit()
             try:
-                sock, address = listener.accept()
-            except BlockingIOError:
-                break
-            except OSError as error:
-                if error.errno in _DEFECTS:
-                    raise
-                if error.errno not in _EXHAUSTED:
-                    continue
+                accepted = _accept(listener)
+            except _ExhaustedError as error:
                 if not exhausted:
                     _log.error("cannot accept connections", reason=str(error))
                 exhausted = True
                 await trio.sleep(PAUSE)
                 break
+            if accepted is None:
+                break
             exhausted = False
-            sock.setblocking(False)
-            with suppress(OSError):
-                sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            start(sock, Peer(str(address[0]), int(address[1])))
+            start(*accepted)
+
+
+async def accept_last(listener: socket.socket, start: Callable[[socket.socket, Peer], None]) -> None:
+    """Accept all that wait, so that `listener` may be closed without a reset for any of them.
+
+    On Linux no further handshake begins from now on (its SYN is dropped; the peer repeats it and then finds the port
+    closed), and those under way get `SETTLE` seconds. Elsewhere a connection may slip in before the close.
+    """
+    refuse_handshakes(listener)
+    with trio.move_on_after(SETTLE):
+        while True:
+            try:
+                while (accepted := _accept(listener)) is not None:
+                    start(*accepted)
+            except _ExhaustedError as error:
+                _log.error("cannot accept the last connections", reason=str(error))
+                return
+            await trio.lowlevel.wait_readable(listener)
+
+
+def refuse_handshakes(listener: socket.socket) -> None:
+    """Drop what would begin a connection, in every process that shares `listener`. Nothing where there is no BPF."""
+    if sys.platform == "linux":
+        program = ctypes.create_string_buffer(_DROP_SYN, len(_DROP_SYN))
+        pointer = struct.pack("HP", len(_DROP_SYN) // 8, ctypes.addressof(program))
+        with suppress(OSError):
+            listener.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER, pointer)
+
+
+class _ExhaustedError(Exception):
+    """No descriptor or memory is left for another connection."""
+
+
+def _accept(listener: socket.socket) -> tuple[socket.socket, Peer] | None:
+    """The next connection; None when none waits. Raises `_ExhaustedError`, and `OSError` when there is no listener."""
+    while True:
+        try:
+            sock, address = listener.accept()
+        except BlockingIOError:
+            return None
+        except OSError as error:
+            if error.errno in _DEFECTS:
+                raise
+            if error.errno in _EXHAUSTED:
+                raise _ExhaustedError(str(error)) from error
+            continue
+        sock.setblocking(False)
+        with suppress(OSError):
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        return sock, Peer(str(address[0]), int(address[1]))

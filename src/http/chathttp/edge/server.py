@@ -2,24 +2,30 @@
 
 import socket
 from collections.abc import Collection, Sequence
+from typing import Final
 
 import structlog
 import trio
 from hypercorn.typing import ASGIFramework
 
+from chathttp.edge.admission import Admission, draining
 from chathttp.edge.asgi_websocket import AsgiWebSockets
 from chathttp.edge.connection import ConnectionHandler, OnSession
+from chathttp.edge.handshake import HandshakeRefused, turned_away
 from chathttp.edge.hypercorn_seam import HttpServer
 from chathttp.edge.lifespan import Lifespan
 from chathttp.edge.limits import EdgeLimits
-from chathttp.edge.listener import accept_connections
+from chathttp.edge.listener import accept_connections, accept_last
 from chathttp.edge.outbox import Outbox
 from chathttp.edge.refusal import ResponseHeaders, standard_headers
 from chathttp.edge.sessions import Sessions
 from chathttp.edge.transport import Peer
 
-SPREAD = 0.8
+SPREAD: Final = 0.8
 """The part of the drain time over which WebSockets are closed; the rest is for their closing handshakes."""
+LAST_SECONDS: Final = 0.5
+"""For the request of a connection that is accepted last, and for its answer, however short the drain time is."""
+_FULL_RETRY_AFTER: Final = 5.0
 
 _log: structlog.typing.FilteringBoundLogger = structlog.get_logger(__name__)
 
@@ -46,6 +52,7 @@ class EdgeServer:
         self._app = app
         self._limits = limits or EdgeLimits()
         self._sessions = Sessions()
+        self._admission = Admission(self._limits.connect_rate, self._limits.connect_burst)
         self._http = HttpServer(AsgiWebSockets(app, lambda: self._handler), self._limits)
         self._handler = ConnectionHandler(
             http=self._http,
@@ -55,7 +62,7 @@ class EdgeServer:
             websocket_path=websocket_path.encode(),
             allowed_origins=frozenset(allowed_origins),
             response_headers=response_headers,
-            is_full=lambda: self._connections > self._limits.max_connections,
+            let_in=self._let_in,
             start_writer=self._start_writer,
         )
         self._connections = 0
@@ -64,7 +71,8 @@ class EdgeServer:
         self._ended = trio.Event()
         """Of the next connection that ends."""
         self._accepting = trio.CancelScope()
-        self._drain_seconds = 0.0
+        self._deadline = 0.0
+        """Of the drain, on Trio's clock."""
         self._stopped = trio.Event()
 
     @property
@@ -77,6 +85,11 @@ class EdgeServer:
         """Open WebSockets."""
         return len(self._sessions)
 
+    @property
+    def refused(self) -> int:
+        """WebSockets that were refused because too many came at once."""
+        return self._admission.refused
+
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Serve until drained. Reports as started when connections are accepted. Raises `LifespanError`."""
         try:
@@ -85,7 +98,7 @@ class EdgeServer:
                 await outer.start(lifespan.run)
                 async with trio.open_nursery() as self._tasks:
                     with self._accepting:
-                        await self._accept(self._tasks, task_status)
+                        await self._accept(task_status)
                     await self._end_connections()
                     self._tasks.cancel_scope.cancel()
                 await lifespan.stop()
@@ -94,26 +107,43 @@ class EdgeServer:
             self._stopped.set()
 
     async def drain(self, seconds: float) -> None:
-        """Stop accepting, close WebSockets with 1012 spread over the time, let requests in flight finish; then `run`
-        returns. What is left after `seconds` is cut off.
+        """Let no WebSocket in any more, and close those that are there with 1012, spread over the time; then end.
+
+        Until the last of them has gone HTTP is served on, each connection with its last response, so that whoever asks
+        whether this server is ready is told that it is not. The end: what waits to be accepted is, requests in flight
+        finish, and `run` returns. What is left after `seconds` is cut off.
         """
-        self._drain_seconds = seconds
+        self._deadline = trio.current_time() + seconds
+        self._http.close_with_responses()
+        with trio.move_on_at(self._deadline):
+            await self._sessions.drain(SPREAD * seconds)
+            await self._sessions.wait_none()
         self._accepting.cancel()
         await self._stopped.wait()
 
-    async def _accept(self, connections: trio.Nursery, task_status: trio.TaskStatus[None]) -> None:
-        def start(sock: socket.socket, peer: Peer) -> None:
-            self._connections += 1
-            connections.start_soon(self._serve, sock, peer)
-
+    async def _accept(self, task_status: trio.TaskStatus[None]) -> None:
         async with trio.open_nursery() as accepting:
             for listener in self._listeners:
-                accepting.start_soon(accept_connections, listener, self._admit, start)
+                accepting.start_soon(accept_connections, listener, self._admit, self._start)
             task_status.started()
+
+    def _start(self, sock: socket.socket, peer: Peer) -> None:
+        assert self._tasks is not None
+        self._connections += 1
+        self._tasks.start_soon(self._serve, sock, peer)
 
     async def _admit(self) -> None:
         while self._connections >= self._limits.max_connections + self._limits.http_reserve:
             await self._ended.wait()
+
+    def _let_in(self) -> None:
+        if self._sessions.draining:
+            raise HandshakeRefused(503, draining())
+        if self._connections > self._limits.max_connections:
+            raise turned_away("This server has all the connections it can take", _FULL_RETRY_AFTER)
+        retry_after = self._admission.try_enter()
+        if retry_after is not None:
+            raise turned_away("Too many connect at once", retry_after)
 
     async def _serve(self, sock: socket.socket, peer: Peer) -> None:
         try:
@@ -134,12 +164,17 @@ class EdgeServer:
             _log.exception("writer failed")
 
     async def _end_connections(self) -> None:
+        async with trio.open_nursery() as accepting:
+            for listener in self._listeners:
+                accepting.start_soon(accept_last, listener, self._start)
         self._close_listeners()
-        deadline = trio.current_time() + self._drain_seconds
-        self._handler.end_silent()
         await self._http.drain()
-        with trio.move_on_at(deadline):
-            await self._sessions.drain(SPREAD * self._drain_seconds)
+        last = trio.current_time() + LAST_SECONDS
+        with trio.move_on_at(max(self._deadline, last)):
+            with trio.move_on_at(last):
+                while self._handler.has_silent:
+                    await self._ended.wait()
+            self._handler.end_silent()
             while self._connections:
                 await self._ended.wait()
 

@@ -24,6 +24,7 @@ class Sessions:
 
     def __init__(self) -> None:
         self._open: set[FrameTransport] = set()
+        self._none = trio.Event()
         self.draining = False
 
     def __len__(self) -> int:
@@ -43,6 +44,8 @@ class Sessions:
             transport.close(_NORMAL)
         finally:
             self._open.discard(transport)
+            if not self._open:
+                self._none.set()
 
     async def drain(self, seconds: float) -> None:
         """Close all with 1012, in random order and evenly over `seconds`, so that they do not come back all at once."""
@@ -55,3 +58,9 @@ class Sessions:
             if at - trio.current_time() > BATCH_SECONDS:
                 await trio.sleep_until(at)
             transport.close(CLOSE_DRAIN, _DRAIN_REASON)
+
+    async def wait_none(self) -> None:
+        """Return when none is open."""
+        while self._open:
+            self._none = trio.Event()
+            await self._none.wait()

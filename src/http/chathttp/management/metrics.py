@@ -21,6 +21,8 @@ class NodeFigures:
     """One moment of a node. Totals are since it started."""
 
     connections: int
+    websockets: int
+    connects_refused: int
     conversations: DynamicSnapshot
     append_waiting: int
     append_overloads: int
@@ -64,6 +66,12 @@ def _families(figures: NodeFigures) -> list[Metric]:
     conversations = figures.conversations
     return [
         GaugeMetricFamily("stackmentor_connections", "Open TCP connections.", figures.connections),
+        GaugeMetricFamily("stackmentor_websockets", "Open WebSockets.", figures.websockets),
+        CounterMetricFamily(
+            "stackmentor_connects_refused_total",
+            "WebSockets that were refused because too many came at once.",
+            figures.connects_refused,
+        ),
         GaugeMetricFamily("stackmentor_conversations_live", "Conversations held in memory.", conversations.live),
         CounterMetricFamily(
             "stackmentor_conversations_crashes_total", "Crashes of conversations.", conversations.crashes
