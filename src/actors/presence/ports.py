@@ -78,8 +78,8 @@ class PresenceStore(Protocol):
         """Prolong the lease. The leases that last, this one included; None when this one does not."""
         ...
 
-    async def come(self, lease: UUID, user_ids: Collection[UUID]) -> None:
-        """The users have connections to this node."""
+    async def come(self, lease: UUID, user_ids: Collection[UUID], *, instead_of: UUID | None = None) -> None:
+        """The users have connections to this node, which held the lease `instead_of` before this one."""
         ...
 
     async def leave(self, lease: UUID, left: Mapping[UUID, datetime]) -> None:
@@ -91,5 +91,5 @@ class PresenceStore(Protocol):
         ...
 
     async def close(self, lease: UUID) -> None:
-        """The lease ends now, and was needed until now."""
+        """The lease ends now. Who is still under it was last seen at its last beat."""
         ...
