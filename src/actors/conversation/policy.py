@@ -39,5 +39,5 @@ class ConversationPolicy:
     """How long a write of unknown outcome may still be committed: until then the database is asked again and again."""
     attend_seconds: float = 5.0
     """How often it is looked whether a conversation that came out of quarantine has subscriptions but no actor."""
-    flush_timeout: float = 5.0
+    flush_timeout: float = 2.0
     """How long a stop may take to store the last marks."""
