@@ -91,6 +91,10 @@ class DevServer:
     def start(self) -> None:
         """Returns when the server says that it is ready. Raises AssertionError with its log when it does not."""
         self.start_without_waiting()
+        self.await_ready()
+
+    def await_ready(self) -> None:
+        """The second half of ``start``."""
         line = _first_line(self._stdout(), START_PATIENCE)
         if not line.startswith(READY):
             self.kill()

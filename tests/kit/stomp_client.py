@@ -19,6 +19,8 @@ class StompClient:
         self.websocket = websocket
         self._decoder = Decoder(version=Version.V12)
         self._frames: list[Frame] = []
+        self.heard_at = trio.current_time()
+        """When the server last sent anything, a heart-beat included; on Trio's clock."""
 
     async def send(self, command: str, headers: dict[str, str], body: bytes = b"") -> None:
         await self.websocket.send_message(encode(Frame.of(command, headers, body), Version.V12).decode())
@@ -27,6 +29,7 @@ class StompClient:
         """The next frame. Raises `trio_websocket.ConnectionClosed` after the close."""
         while not self._frames:
             message: str | bytes = await self.websocket.get_message()
+            self.heard_at = trio.current_time()
             data = message.encode() if isinstance(message, str) else message
             self._frames += [item for item in self._decoder.feed(data) if not isinstance(item, HeartBeat)]
         return self._frames.pop(0)
@@ -36,9 +39,14 @@ class StompClient:
         assert frame.command == command, frame
         return frame
 
-    async def connect(self, token: str) -> Frame:
+    async def connect(self, token: str, heart_beat: str = "0,0") -> Frame:
         """CONNECTED, or whatever the server says instead."""
-        headers = {"accept-version": "1.2", "host": "test", "Authorization": f"Bearer {token}"}
+        headers = {
+            "accept-version": "1.2",
+            "host": "test",
+            "heart-beat": heart_beat,
+            "Authorization": f"Bearer {token}",
+        }
         await self.send("CONNECT", headers)
         return await self.next()
 

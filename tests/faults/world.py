@@ -1,0 +1,69 @@
+"""What the clients of one run share: the nodes, what they record, and when they are to stop."""
+
+import random
+from collections.abc import Sequence
+from typing import Final
+
+import attrs
+import trio
+
+from tests.faults.cluster import Node, User
+from tests.faults.history import Ended, History, Trouble
+
+TRY_AGAIN: Final = frozenset({"UNAVAILABLE", "OVERLOADED", "RATE_LIMITED"})
+"""Refusals that a client answers by sending the same again."""
+BACK_OFF: Final = (0.05, 0.1, 0.2, 0.4, 0.8)
+"""Seconds before each attempt in a row to connect, half of each drawn at random; the last one repeats."""
+
+
+@attrs.define
+class World:
+    """`conversation` is where all of them talk."""
+
+    nodes: Sequence[Node]
+    conversation: str
+    rng: random.Random
+    text_size: int
+    history: History = attrs.field(factory=History)
+    sending: bool = True
+    timeline: list[tuple[float, str]] = attrs.field(factory=list[tuple[float, str]])
+
+    def note(self, what: str) -> None:
+        """One line of the fault's time line."""
+        self.timeline.append((trio.current_time(), what))
+
+    def trouble(self, who: str, what: str, node: Node) -> None:
+        self.history.troubles.append(Trouble(who, what, node.name, trio.current_time()))
+
+    def ended(self, who: str, reason: str) -> Ended:
+        ended = Ended(reason, trio.current_time())
+        self.history.ended.append((who, ended))
+        return ended
+
+    def text(self, about: str) -> str:
+        return f"{about} {'x' * self.rng.randrange(self.text_size)}"
+
+
+@attrs.define
+class BackOff:
+    """Waits longer from failure to failure, up to a second."""
+
+    rng: random.Random
+    _failures: int = 0
+
+    def succeeded(self) -> None:
+        self._failures = 0
+
+    async def wait(self) -> None:
+        wait = BACK_OFF[min(self._failures, len(BACK_OFF) - 1)]
+        self._failures += 1
+        await trio.sleep(wait * (1 - self.rng.random() / 2))
+
+
+@attrs.frozen
+class Member:
+    """Who a client is, and the node it goes to first."""
+
+    name: str
+    user: User
+    home: Node
