@@ -14,7 +14,6 @@ import trio
 from trio.testing import wait_all_tasks_blocked
 
 from actors.adapters.memory import ChatState, Faults, MemoryChat
-from actors.bridge.alone import Alone
 from actors.conversation.directory import Conversations, supervise_conversations
 from actors.conversation.messages import (
     AddMembers,
@@ -39,13 +38,14 @@ from actors.conversation.policy import ConversationPolicy
 from actors.conversation.room import ConversationServices
 from actors.conversation.subscription import Encoded, Topic
 from actors.ports import Roster
-from actors.presence.nobody import Nobody
 from actors.runtime import EventKind, RestartIntensity, SupervisorEvent
 from actors.runtime.reply import Reply
 from actors.users.actor import Users
 from chatcore.errors import ChatError, ErrorCode
 from chatcore.model import Appended, ConversationType, Event, Mark, NewMessage, Notification
 from chatcore.model import EventKind as Kind
+from tests.kit.hub import Hub, Line
+from tests.kit.watch import Watch
 
 T = TypeVar("T")
 
@@ -225,6 +225,8 @@ class Node:
     conversations: Conversations
     users: Users
     encoder: Encoder
+    line: Line
+    watch: Watch
     events: list[SupervisorEvent]
     new_id: Callable[[], UUID]
 
@@ -313,6 +315,7 @@ class Town:
 
     state: ChatState
     nodes: list[Node]
+    hub: Hub
     nursery: trio.Nursery
     ids: random.Random
 
@@ -362,13 +365,17 @@ async def open_town(
     intensity: RestartIntensity = PATIENT,
     max_conversations: int = 100,
     users_capacity: int = 1000,
+    joined: bool = False,
 ) -> AsyncGenerator[Town]:
-    """Runs until the block ends. The store's clock is Trio's."""
+    """Runs until the block ends. The store's clock is Trio's. The nodes hear each other if they are `joined`."""
     state = ChatState(lambda: datetime.fromtimestamp(trio.current_time(), UTC))
     async with trio.open_nursery() as nursery:
-        town = Town(state, [], nursery, random.Random(7))
+        hub = Hub(state, nursery)
+        town = Town(state, [], hub, nursery, random.Random(7))
         for _ in range(nodes):
-            chat, users, encoder = MemoryChat(state=state), Users(users_capacity), Encoder()
+            line, watch = hub.join(), Watch()
+            line.alone = not joined
+            chat, users, encoder = MemoryChat(state=state), Users(users_capacity, line), Encoder()
             events: list[SupervisorEvent] = []
             conversations = supervise_conversations(
                 ConversationServices(
@@ -378,15 +385,17 @@ async def open_town(
                     users,
                     encoder,
                     policy or ConversationPolicy(),
-                    Alone(),
-                    Nobody(),
+                    line,
+                    watch,
                 ),
                 max_conversations=max_conversations,
                 intensity=intensity,
                 rng=random.Random(7),
                 on_event=events.append,
             )
-            town.nodes.append(Node(chat, conversations, users, encoder, events, town.new_id))
+            line.conversations, line.users = conversations, users
+            watch.conversations = conversations
+            town.nodes.append(Node(chat, conversations, users, encoder, line, watch, events, town.new_id))
             await nursery.start(conversations.run)
             nursery.start_soon(users.run)
         yield town
