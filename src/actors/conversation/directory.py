@@ -12,6 +12,7 @@ from actors.conversation.audience import Attendance, Audience
 from actors.conversation.messages import ConversationMessage, Refresh
 from actors.conversation.refusal import refuse
 from actors.conversation.room import ConversationServices
+from actors.conversation.subscription import Topic
 from actors.runtime.cell import ActorBehaviour, ActorContext
 from actors.runtime.dynamic import DynamicSupervisor
 from actors.runtime.events import SupervisorEvent
@@ -54,6 +55,14 @@ class Conversations(DynamicSupervisor[UUID, ConversationMessage]):
             nursery.start_soon(self._attend)
             await super().run(task_status=task_status)
             nursery.cancel_scope.cancel()
+
+    def marks_watched(self) -> list[UUID]:
+        """Those in which somebody on this node is told of marks."""
+        return [
+            conversation_id
+            for conversation_id, attendance in self._attendances.items()
+            if any(attendance.audience.of_topic(Topic.READ))
+        ]
 
     def _behave(self, conversation_id: UUID) -> ActorBehaviour[ConversationMessage]:
         policy = self._services.policy

@@ -3,6 +3,9 @@
 from math import inf
 from typing import Final
 
+from actors.bridge.actor import BridgePolicy
+from actors.bridge.outgoing import OutgoingLimits
+from actors.bridge.sweeper import SweepPolicy
 from actors.conversation.policy import ConversationPolicy
 from chathttp.edge.limits import EdgeLimits
 from chathttp.session.services import SessionPolicy
@@ -27,6 +30,14 @@ def conversation_policy(settings: Settings) -> ConversationPolicy:
         history_page=settings.replay_page,
         max_members=settings.max_group_size,
         doubt_seconds=DOUBT_PER_STATEMENT_TIMEOUT * settings.statement_timeout,
+    )
+
+
+def bridge_policy(settings: Settings) -> BridgePolicy:
+    return BridgePolicy(
+        sweep=SweepPolicy(settings.sweep_interval, settings.sweep_interval_away),
+        outgoing=OutgoingLimits(settings.bridge_batch_bytes, settings.bridge_outbox),
+        beat_interval=settings.bridge_probe_interval,
     )
 
 

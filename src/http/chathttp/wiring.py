@@ -3,7 +3,7 @@
 import random
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from functools import partial
 from typing import Final
@@ -20,7 +20,10 @@ from actors.adapters.postgres.lane import LaneStatus
 from actors.adapters.postgres.messages import PostgresMessageLog
 from actors.adapters.postgres.standings import PostgresStandings
 from actors.adapters.postgres.users import PostgresUserDirectory
+from actors.adapters.redis.broker import RedisBroker, RedisOptions
+from actors.bridge.actor import Bridge
 from actors.bridge.alone import Alone
+from actors.bridge.broker import BrokerStatus
 from actors.conversation.directory import supervise_conversations
 from actors.conversation.room import ConversationServices
 from actors.presence.nobody import Nobody
@@ -44,7 +47,7 @@ from chathttp.identity.verifier import TokenVerifier
 from chathttp.ids import IdSource
 from chathttp.management.metrics import NodeFigures
 from chathttp.management.server import ManagementServer
-from chathttp.policies import conversation_policy, edge_limits, session_policy
+from chathttp.policies import bridge_policy, conversation_policy, edge_limits, session_policy
 from chathttp.rate import RateLimiter
 from chathttp.rest.app import create_app
 from chathttp.rest.proxy import HSTS, is_forwarded_https
@@ -92,7 +95,11 @@ class _Node:
             append_batch_bytes=settings.append_batch_bytes,
             append_queue_limit=settings.append_queue,
         )
-        self._users = Users(settings.notification_mailbox, memory=settings.notification_memory)
+        self._new_id = IdSource()
+        self._redis = _make_redis(settings, self._new_id(), rng) if settings.redis_url else None
+        self._bridge = None if self._redis is None else self._make_bridge(self._redis)
+        relay = Alone() if self._bridge is None else self._bridge
+        self._users = Users(settings.notification_mailbox, relay, memory=settings.notification_memory)
         self._timers = Timers()
         self._history = PostgresMessageHistory(self._database)
         self._store = PostgresConversationStore(self._database)
@@ -105,7 +112,7 @@ class _Node:
                 self._users,
                 JsonBodyEncoder(),
                 conversation_policy(settings),
-                Alone(),
+                relay,
                 Nobody(),
             ),
             max_conversations=settings.max_conversations,
@@ -119,8 +126,9 @@ class _Node:
             "node",
             [
                 # The first, so that it is stopped last and tells of a start that waits for the database.
-                ChildSpec("management", self._run_management),
-                ChildSpec("store", self._run_store),
+                ChildSpec("management", partial(_serve, self._management.run)),
+                ChildSpec("store", partial(_serve, self._database.run)),
+                *([] if self._bridge is None else [ChildSpec("bridge", partial(_serve, self._bridge.run))]),
                 ChildSpec("users", self._run_users),
                 self._conversations.spec(),
                 ChildSpec("timers", self._run_timers),
@@ -130,6 +138,17 @@ class _Node:
             _INTENSITY,
             rng,
             _report,
+        )
+
+    def _make_bridge(self, redis: RedisBroker) -> Bridge:
+        return Bridge(
+            self._new_id(),
+            redis,
+            PostgresStandings(self._database),
+            conversations=lambda: self._conversations,
+            marks_watched=lambda: self._conversations.marks_watched(),
+            tell_users=lambda notify: self._users.tell(notify),
+            policy=bridge_policy(self._settings),
         )
 
     async def run(self, drain: trio.Event) -> None:
@@ -152,16 +171,6 @@ class _Node:
             await self._edge.drain(self._settings.drain_time)
         await self._conversations.stop(CONVERSATIONS_STOP_SECONDS)
         self._root.stop()
-
-    async def _run_management(self, context: ChildContext) -> None:
-        async with trio.open_nursery() as nursery:
-            await nursery.start(self._management.run)
-            context.started()
-
-    async def _run_store(self, context: ChildContext) -> None:
-        async with trio.open_nursery() as nursery:
-            await nursery.start(self._database.run)
-            context.started()
 
     async def _run_users(self, context: ChildContext) -> None:
         context.started()
@@ -216,7 +225,7 @@ class _Node:
             client_id=settings.jwt_audience,
             cache_size=settings.token_cache_size,
         )
-        new_id = IdSource()
+        new_id = self._new_id
         limiter = RateLimiter[UUID](settings.send_rate, settings.send_burst)
         app = create_app(
             Services(
@@ -231,7 +240,7 @@ class _Node:
                 tell_users=self._users.tell,
                 send_limiter=limiter,
                 health=Health(
-                    components={"database": self._database_health},
+                    components=self._health_components(),
                     ready=lambda: self._ready,
                     alive=lambda: True,
                 ),
@@ -265,6 +274,17 @@ class _Node:
     def _database_health(self) -> HealthState:
         return HealthState.UP if self._database.state.status is LaneStatus.UP else HealthState.DOWN
 
+    def _health_components(self) -> dict[str, Callable[[], HealthState]]:
+        """Without `redis` when the node is alone."""
+        bridge = self._bridge
+        if bridge is None:
+            return {"database": self._database_health}
+
+        def redis() -> HealthState:
+            return HealthState.UP if bridge.state.status is BrokerStatus.UP else HealthState.DOWN
+
+        return {"database": self._database_health, "redis": redis}
+
     def _figures(self) -> NodeFigures:
         return NodeFigures(
             connections=0 if self._edge is None else self._edge.connections,
@@ -275,7 +295,30 @@ class _Node:
             append_overloads=self._database.writer.overloads,
             notifications_dropped=self._users.dropped,
             database_up=self._database_health() is HealthState.UP,
+            bridge=None if self._bridge is None else self._bridge.figures(),
         )
+
+
+def _make_redis(settings: Settings, node_id: UUID, rng: random.Random) -> RedisBroker:
+    options = RedisOptions(
+        url=settings.redis_url,
+        node=str(node_id),
+        cluster=settings.redis_cluster,
+        timeout=settings.redis_timeout,
+        probe_interval=settings.bridge_probe_interval,
+        outbox=settings.bridge_outbox,
+        outbox_bytes=settings.bridge_outbox_bytes,
+        inbox=settings.bridge_inbox,
+        inbox_bytes=settings.bridge_inbox_bytes,
+    )
+    return RedisBroker(options, rng)
+
+
+async def _serve(run: Callable[..., Awaitable[None]], context: ChildContext) -> None:
+    """Of what says itself when it has started."""
+    async with trio.open_nursery() as nursery:
+        await nursery.start(run)
+        context.started()
 
 
 def _utc_now() -> datetime:

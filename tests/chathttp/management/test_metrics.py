@@ -1,5 +1,6 @@
 """The page: what is on it, in the text format of Prometheus, by the reference parser."""
 
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
@@ -8,6 +9,8 @@ import trio
 from attrs import evolve
 from prometheus_client.parser import text_string_to_metric_families
 
+from actors.bridge.actor import BridgeFigures
+from actors.bridge.broker import BrokerState, BrokerStatus
 from actors.runtime.snapshot import DynamicSnapshot
 from chathttp.management.metrics import Metrics, NodeFigures
 
@@ -25,6 +28,30 @@ CONVERSATIONS = DynamicSnapshot(
     time_in_handler=1.5,
     actors=(),
 )
+BRIDGE = BridgeFigures(
+    broker=BrokerState(
+        BrokerStatus.UP,
+        0.0,
+        reconnects=21,
+        outbox=22,
+        outbox_bytes=23,
+        inbox=24,
+        published=25,
+        lost=26,
+        received=27,
+        round_trip=0.5,
+    ),
+    peers=31,
+    overdue=32,
+    coalesced=33,
+    dropped_out=Counter(typing=34),
+    dropped_in=Counter(marks=35),
+    unknown=36,
+    malformed=37,
+    sweeps=38,
+    sweep_failures=39,
+    found=40,
+)
 FIGURES = NodeFigures(
     connections=9,
     websockets=7,
@@ -34,6 +61,7 @@ FIGURES = NodeFigures(
     append_overloads=11,
     notifications_dropped=12,
     database_up=True,
+    bridge=BRIDGE,
 )
 OURS = {
     "stackmentor_connections": ("gauge", 9),
@@ -48,6 +76,25 @@ OURS = {
     "stackmentor_append_overloads_total": ("counter", 11),
     "stackmentor_notifications_dropped_total": ("counter", 12),
     "stackmentor_database_up": ("gauge", 1),
+    "stackmentor_redis_up": ("gauge", 1),
+    "stackmentor_redis_connects_total": ("counter", 21),
+    "stackmentor_redis_round_trip_seconds": ("gauge", 0.5),
+    "stackmentor_bridge_outbox": ("gauge", 22),
+    "stackmentor_bridge_outbox_bytes": ("gauge", 23),
+    "stackmentor_bridge_inbox": ("gauge", 24),
+    "stackmentor_bridge_published_total": ("counter", 25),
+    "stackmentor_bridge_received_total": ("counter", 27),
+    "stackmentor_bridge_lost_total": ("counter", 26),
+    "stackmentor_bridge_coalesced_total": ("counter", 33),
+    "stackmentor_bridge_overdue": ("gauge", 32),
+    "stackmentor_bridge_dropped_out_total": ("counter", 34),
+    "stackmentor_bridge_dropped_in_total": ("counter", 35),
+    "stackmentor_bridge_unknown_total": ("counter", 36),
+    "stackmentor_bridge_malformed_total": ("counter", 37),
+    "stackmentor_bridge_peers": ("gauge", 31),
+    "stackmentor_sweeps_total": ("counter", 38),
+    "stackmentor_sweep_failures_total": ("counter", 39),
+    "stackmentor_sweep_moved_total": ("counter", 40),
 }
 
 
@@ -64,6 +111,11 @@ async def scraped(read: Callable[[], NodeFigures]) -> dict[str, tuple[str, float
 async def test_figures_of_the_node_are_on_the_page_with_their_types() -> None:
     found = await scraped(lambda: FIGURES)
     assert {name: value for name, value in found.items() if name.startswith("stackmentor_")} == OURS
+
+
+async def test_a_node_without_redis_shows_nothing_of_it() -> None:
+    found = await scraped(lambda: evolve(FIGURES, bridge=None))
+    assert not [name for name in found if "redis" in name or "bridge" in name or "sweep" in name]
 
 
 @pytest.mark.parametrize(("up", "shown"), [(True, 1), (False, 0)])

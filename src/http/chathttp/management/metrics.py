@@ -11,7 +11,9 @@ from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamil
 from prometheus_client.process_collector import ProcessCollector
 from prometheus_client.registry import Collector, CollectorRegistry
 
+from actors.bridge.actor import BridgeFigures
 from actors.runtime.snapshot import DynamicSnapshot
+from chathttp.management.bridge_metrics import bridge_families
 
 CONTENT_TYPE: Final = CONTENT_TYPE_LATEST
 
@@ -28,6 +30,7 @@ class NodeFigures:
     append_overloads: int
     notifications_dropped: int
     database_up: bool
+    bridge: BridgeFigures | None
 
 
 class Metrics:
@@ -101,4 +104,5 @@ def _families(figures: NodeFigures) -> list[Metric]:
             figures.notifications_dropped,
         ),
         GaugeMetricFamily("stackmentor_database_up", "1 while the database can be had, else 0.", figures.database_up),
+        *([] if figures.bridge is None else bridge_families(figures.bridge)),
     ]

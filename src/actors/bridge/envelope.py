@@ -1,0 +1,129 @@
+"""What nodes send each other: versioned envelopes around news, in MessagePack.
+
+An envelope is an array of the version, the id of the node it is from (16 bytes), the kind, and the content as a map.
+A node skips what it does not know, a version as well as a kind, so that two releases can serve side by side; a content
+may gain optional fields without a new version.
+"""
+
+from typing import Final
+from uuid import UUID
+
+import msgspec
+from attrs import frozen
+
+from actors.bridge.news import Advanced, Committed, MarksMoved, TypingMoved, WhoTypes
+
+VERSION: Final = 1
+
+
+@frozen
+class Notified:
+    """One user's share of a `Notify`."""
+
+    conversation_id: UUID
+    body: bytes
+    seq: int | None = None
+
+
+@frozen
+class PresenceTold:
+    """The user's first connection to the node has come, or his last one has ended."""
+
+    online: bool
+
+
+@frozen
+class Beat:
+    """The node is there and can tell."""
+
+
+@frozen
+class Farewell:
+    """The node ends in good order: its silence means nothing."""
+
+
+Content = Committed | Advanced | TypingMoved | WhoTypes | MarksMoved | Notified | PresenceTold | Beat | Farewell
+
+_KINDS: Final[dict[type[Content], str]] = {
+    Committed: "committed",
+    Advanced: "advanced",
+    TypingMoved: "typing",
+    WhoTypes: "who-types",
+    MarksMoved: "marks",
+    Notified: "notified",
+    PresenceTold: "presence",
+    Beat: "beat",
+    Farewell: "farewell",
+}
+
+
+class _Sealed(msgspec.Struct, array_like=True):
+    version: int
+    node: UUID
+    kind: str
+    content: msgspec.Raw
+
+
+class _Version(msgspec.Struct, array_like=True):
+    version: int
+
+
+@frozen
+class Letter:
+    """What another node has sent."""
+
+    node_id: UUID
+    content: Content
+
+
+def kind_of(content: Content) -> str:
+    return _KINDS[type(content)]
+
+
+class Envelopes:
+    """Seals for one node, and opens what it hears."""
+
+    def __init__(self, node_id: UUID) -> None:
+        self.unknown = 0
+        """Envelopes of another version or kind that were skipped."""
+        self.malformed = 0
+        """Envelopes that were skipped because they are none."""
+        self._node = node_id
+        self._encode = msgspec.msgpack.Encoder(uuid_format="bytes").encode
+        self._open = msgspec.msgpack.Decoder(_Sealed).decode
+        self._open_version = msgspec.msgpack.Decoder(_Version).decode
+        self._decoders = {kind: msgspec.msgpack.Decoder(content) for content, kind in _KINDS.items()}
+        kind = self._encode((VERSION, node_id, "", None))
+        self._own = kind[: kind.index(node_id.bytes) + len(node_id.bytes)]
+
+    def seal(self, content: Content) -> bytes:
+        return self._encode((VERSION, self._node, _KINDS[type(content)], content))
+
+    def open(self, payload: bytes) -> Letter | None:
+        """None for what is this node's own, and for what is skipped."""
+        if payload.startswith(self._own):
+            return None
+        try:
+            sealed = self._open(payload)
+            if sealed.version != VERSION or (decoder := self._decoders.get(sealed.kind)) is None:
+                self.unknown += 1
+                return None
+            return Letter(sealed.node, decoder.decode(sealed.content))
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            self._skip(payload)
+            return None
+
+    def open_own(self, payload: bytes) -> Content:
+        """What `seal` has made."""
+        sealed = self._open(payload)
+        return self._decoders[sealed.kind].decode(sealed.content)
+
+    def _skip(self, payload: bytes) -> None:
+        try:
+            is_newer = self._open_version(payload).version != VERSION
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            is_newer = False
+        if is_newer:
+            self.unknown += 1
+        else:
+            self.malformed += 1

@@ -1,0 +1,113 @@
+"""What the other nodes tell, handed to whom it concerns here."""
+
+from collections import Counter
+from collections.abc import Callable
+from typing import Protocol
+from uuid import UUID
+
+import trio
+
+from actors.bridge.broker import Received
+from actors.bridge.channels import Channels, Kind
+from actors.bridge.envelope import Beat, Content, Envelopes, Farewell, Notified, PresenceTold, kind_of
+from actors.bridge.news import Advanced, Committed, MarksMoved, MarksStored, News, TypingMoved, WhoTypes
+from actors.bridge.peers import Peers
+from actors.conversation.messages import ConversationMessage, Heard
+from actors.presence.ports import PresenceNews
+from actors.runtime.mailbox import MailboxFull
+from actors.runtime.ref import Ref
+from actors.users.messages import Notify
+from chatcore.errors import ChatError
+
+
+class LiveConversations(Protocol):
+    """The conversation actors that run."""
+
+    def live(self, key: UUID) -> Ref[ConversationMessage] | None: ...
+
+    def keys(self) -> list[UUID]: ...
+
+
+class Incoming:
+    """Nothing here waits.
+
+    A conversation whose mailbox is full is told again each `retry_seconds` how far the database is, by the last `rev`
+    heard; there are at most as many as are live. What is best effort is dropped then, and counted by kind.
+    """
+
+    def __init__(
+        self,
+        envelopes: Envelopes,
+        channels: Channels,
+        conversations: Callable[[], LiveConversations],
+        tell_users: Callable[[Notify], None],
+        peers: Peers,
+        retry_seconds: float = 0.1,
+    ) -> None:
+        self.dropped: Counter[str] = Counter()
+        self.presence: PresenceNews | None = None
+        self._envelopes = envelopes
+        self._channels = channels
+        self._conversations = conversations
+        self._tell_users = tell_users
+        self._peers = peers
+        self._retry_seconds = retry_seconds
+        self._behind: dict[UUID, int] = {}
+        self._work = trio.Event()
+
+    def hear(self, received: Received) -> None:
+        letter = self._envelopes.open(received.payload)
+        if letter is None:
+            return
+        content = letter.content
+        self._peers.heard(letter.node_id, trio.current_time(), leaves=isinstance(content, Farewell))
+        match self._channels.find(received.channel), content:
+            case (Kind.CONVERSATION, key), Committed() | Advanced() | TypingMoved() | WhoTypes() | MarksMoved():
+                self.tell(key, content)
+            case (Kind.USER, key), Notified(conversation_id, body, seq):
+                self._tell_users(Notify(conversation_id, ((key, body),), seq))
+            case (Kind.PRESENCE, key), PresenceTold(online):
+                if self.presence is not None:
+                    self.presence.heard(key, online=online)
+            case _, Beat() | Farewell():
+                pass
+            case _:
+                self._count_dropped(content)
+
+    def tell(self, conversation_id: UUID, news: News | MarksStored) -> None:
+        """The conversation's actor, if there is one."""
+        ref = self._conversations().live(conversation_id)
+        if ref is None:
+            return
+        try:
+            ref.tell(Heard(news))
+        except MailboxFull:
+            match news:
+                case Committed(_, events):
+                    self._remember(conversation_id, events[-1].rev)
+                case Advanced(rev):
+                    self._remember(conversation_id, rev)
+                case MarksStored():
+                    self.dropped["marks-stored"] += 1
+                case _:
+                    self._count_dropped(news)
+        except ChatError:
+            # It has just ended: who starts it anew reads the database.
+            return
+
+    async def run(self) -> None:
+        """Tell those again whose mailboxes were full."""
+        while True:
+            await self._work.wait()
+            self._work = trio.Event()
+            await trio.sleep(self._retry_seconds)
+            behind, self._behind = self._behind, {}
+            for conversation_id, rev in behind.items():
+                self.tell(conversation_id, Advanced(rev))
+
+    def _remember(self, conversation_id: UUID, rev: int) -> None:
+        self._behind[conversation_id] = max(rev, self._behind.get(conversation_id, 0))
+        self._work.set()
+
+    def _count_dropped(self, content: Content) -> None:
+        self.dropped[kind_of(content)] += 1
