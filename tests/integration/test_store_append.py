@@ -169,18 +169,21 @@ async def test_what_waits_while_a_batch_is_under_way_becomes_the_next_batch(data
         assert await database.fetchval("SELECT count(*) FROM messages") == 40
 
 
-async def test_while_it_is_busy_all_that_come_together_are_one_batch(database_url: str) -> None:
+@pytest.mark.parametrize(("callers", "batches"), [(12, 1), (40, 2)])
+async def test_while_it_is_busy_what_comes_together_is_one_batch_or_two_halves(
+    database_url: str, callers: int, batches: int
+) -> None:
     async with running(database_for_tests(database_url)) as database:
         chat = postgres_chat(database)
         ann = await chat.user()
-        rooms = [await chat.group(ann) for _ in range(40)]
+        rooms = [await chat.group(ann) for _ in range(callers)]
         for text in ("busy from here on", "together"):
             async with trio.open_nursery() as nursery:
                 for room in rooms:
                     nursery.start_soon(chat.say, room, ann, text)
         together = "SELECT count(DISTINCT xmin::text) FROM messages WHERE body = 'together'"
-        assert await database.fetchval(together) == 1
-        assert await database.fetchval("SELECT count(*) FROM messages") == 80
+        assert await database.fetchval(together) == batches
+        assert await database.fetchval("SELECT count(*) FROM messages") == 2 * callers
 
 
 async def test_a_full_queue_refuses_and_counts(database_url: str) -> None:

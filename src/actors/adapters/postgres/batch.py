@@ -1,7 +1,7 @@
 """One merged append: the statements, and what is done when they fail."""
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 from uuid import UUID
 
@@ -84,15 +84,22 @@ class Batch:
             return Query(b"sound", _arrays(self._items))
         return Query(b"one", _values(self._items[0]))
 
-    def settle(self, result: PGresult) -> bool:
-        """Answer the callers from what came back; False if that tells them nothing, for `recover`."""
+    def outcomes(self, result: PGresult) -> list[Outcome] | None:
+        """What came back, for `answer`; None if it tells the callers nothing, for `recover`."""
         if self.careful:
-            self._answer(_outcomes(result, len(self._items)))
-        elif result.ntuples < len(self._items):
-            return False
-        else:
-            self._answer(_all_new(result, self._items))
-        return True
+            return _outcomes(result, len(self._items))
+        if result.ntuples < len(self._items):
+            return None
+        return _all_new(result, self._items)
+
+    def answers(self, outcomes: list[Outcome]) -> Iterator[None]:
+        """Answer the callers, one at each step."""
+        start = 0
+        for entry in self._entries:
+            end = start + len(entry.messages)
+            entry.ticket.succeed(outcomes[start:end])
+            start = end
+            yield
 
     def again(self) -> None:
         """After a lost connection: it may have been stored."""
@@ -101,7 +108,8 @@ class Batch:
     async def recover(self, connection: LibpqConnection, failure: ServerError | None) -> None:
         """Do what the query did not, after its `failure`, and answer the callers. Raises `LostError`."""
         try:
-            self._answer(await self._carefully(connection, failure))
+            for _ in self.answers(await self._carefully(connection, failure)):
+                pass
         except ServerError as error:
             if is_away(error):
                 self.fail(error)
@@ -161,13 +169,6 @@ class Batch:
         middle = len(items) // 2
         left = await self._bisect(connection, items[:middle])
         return left + await self._bisect(connection, items[middle:])
-
-    def _answer(self, outcomes: list[Outcome]) -> None:
-        start = 0
-        for entry in self._entries:
-            end = start + len(entry.messages)
-            entry.ticket.succeed(outcomes[start:end])
-            start = end
 
 
 def _text(value: str | None) -> bytes | None:

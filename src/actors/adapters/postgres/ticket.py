@@ -1,5 +1,6 @@
 """The one-shot answer that a trio task waits for while the database works on it."""
 
+from collections.abc import Callable
 from typing import Generic, TypeVar
 
 import trio
@@ -11,12 +12,15 @@ T = TypeVar("T")
 
 
 class Ticket(Generic[T]):
-    """Settled once, from either side; what comes later, or after the asker gave up, is ignored. One task may wait."""
+    """Settled once, from either side; what comes later, or after the asker gave up, is ignored. One task may wait, or
+    nobody does and `told` is called when it is settled; it must not raise.
+    """
 
-    __slots__ = ("_asker", "_error", "_values", "deadline", "settled")
+    __slots__ = ("_asker", "_error", "_told", "_values", "deadline", "settled")
 
-    def __init__(self, deadline: float) -> None:
+    def __init__(self, deadline: float, told: Callable[[T | Exception], None] | None = None) -> None:
         self.deadline = deadline
+        self._told = told
         self.settled = False
         self._asker: Task | None = None
         self._values: list[T] = []
@@ -63,6 +67,9 @@ class Ticket(Generic[T]):
         if self._asker is not None:
             trio.lowlevel.reschedule(self._asker)
             self._asker = None
+        elif self._told is not None:
+            self._told(self._values[0] if self._error is None else self._error)
+            self._told = None
 
     def _give_up(self, _: object) -> Abort:
         self._asker = None

@@ -2,8 +2,9 @@
 
 import logging
 import math
+import time
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Final
 
@@ -32,6 +33,10 @@ WRITER_SETTINGS: Final[Mapping[str, str]] = {
 
 _WARY_BATCHES: Final = 16
 """Repeats come in swarms, when many clients connect anew: after one, so many batches are not tried the short way."""
+_LARGE: Final = 16
+"""Of a batch of so many calls our own work takes about as long as the database's, so that the two should overlap."""
+_TURN_SECONDS: Final = 0.002
+"""How long callers are answered, who may do something at that, before the other tasks have their turn."""
 _STOPPED: Final = "stopped"
 
 
@@ -43,7 +48,7 @@ class AppendWriter:
     `OVERLOADED` and counted. While no connection can be had all is refused as `UNAVAILABLE` at once.
 
     One batch is under way at a time. On a quiet system the caller's own task writes it to the socket; when the last
-    batch held several calls, it first lets all that are ready to run have their say.
+    batch held several calls, all that are ready to run have their say first, or of a large one half as many.
     """
 
     def __init__(self, settings: LaneSettings, *, batch_limit: int, batch_bytes: int, queue_limit: int) -> None:
@@ -58,14 +63,14 @@ class AppendWriter:
         self._connection: LibpqConnection | None = None
         """Where a batch may be sent when none is under way."""
         self._flight: Batch | None = None
-        self._busy = False
-        """Whether the last batch held several calls."""
-        self._gathering = False
-        """Whether a caller lets the others have their say, and then launches."""
+        self._worthwhile: float = 1
+        """How many calls make a batch that is launched at once."""
+        self._called = False
+        """Whether the task that waits for the server was called to launch what is there by then."""
         self._wary = 0
         """Batches that go by the careful statement at once."""
         self._nap = trio.CancelScope()
-        """Around the wait for the server."""
+        """Around the waits for the server; cancelled for something else to be done."""
         self._limit = math.inf
         """When the batch under way has taken too long."""
         self._stopping = False
@@ -83,6 +88,20 @@ class AppendWriter:
         except ChatError:
             return await self._append_the_sound(messages)
         return await self._enqueue(messages)
+
+    def append_at_once(
+        self, messages: Sequence[NewMessage], answered: Callable[[list[Outcome] | Exception], None]
+    ) -> bool:
+        """As `append`, with the outcomes or the error told to `answered`, later and in the task that has them.
+
+        `answered` must not raise. False, and nothing has happened, where `append` would not accept each of them.
+        """
+        if self.state.status is LaneStatus.DOWN or self.waiting + len(messages) > self._queue_limit:
+            return False
+        if any(_refusal(message) for message in messages):
+            return False
+        self._accept(messages, answered)
+        return True
 
     async def _append_the_sound(self, messages: Sequence[NewMessage]) -> list[Outcome]:
         """What would fail the whole statement is refused before it is sent."""
@@ -124,28 +143,40 @@ class AppendWriter:
         if self.waiting + len(messages) > self._queue_limit:
             self.overloads += 1
             raise overloaded()
-        ticket: Ticket[list[Outcome]] = Ticket(trio.current_time() + self._patience)
+        return await self._accept(messages, None).result()
+
+    def _accept(
+        self, messages: Sequence[NewMessage], told: Callable[[list[Outcome] | Exception], None] | None
+    ) -> Ticket[list[Outcome]]:
+        ticket: Ticket[list[Outcome]] = Ticket(trio.current_time() + self._patience, told)
         while self._open and self._open[0].settled:
             self._open.popleft()
         self._open.append(ticket)
         size = sum([len(message.text) for message in messages])
         self._waiting.append((Entry(messages, ticket), size))
         self.waiting += len(messages)
-        if self._flight is None and self._connection is not None and not self._gathering:
-            if self._busy:
-                self._gathering = True
-                await trio.lowlevel.cancel_shielded_checkpoint()
-                self._gathering = False
-            self._launch()
-        return await ticket.result()
+        if self._flight is None and self._connection is not None:
+            if len(self._waiting) >= self._worthwhile:
+                self._launch()
+            elif not self._called:
+                self._called = True
+                self._nap.cancel()
+        return ticket
 
     async def _expire(self) -> None:
-        """See to the deadlines of all calls. A call that comes meanwhile has a later one than this sleeps for."""
+        """See to the deadlines of all calls, and of the batch under way. Those that come meanwhile have later ones than
+        this sleeps for.
+        """
         while True:
             now = trio.current_time()
             while self._open and (self._open[0].settled or self._open[0].deadline <= now):
                 self._open.popleft().expire()
-            await trio.sleep_until(self._open[0].deadline if self._open else now + self._patience)
+            wake = self._open[0].deadline if self._open else now + self._patience
+            if self._limit <= now:
+                self._nap.cancel()
+            else:
+                wake = min(wake, self._limit)
+            await trio.sleep_until(wake)
 
     async def _live(self, life: trio.CancelScope, ended: trio.Event) -> None:
         with life:
@@ -220,16 +251,17 @@ class AppendWriter:
             self._send(connection, self._flight)
         self._connection = connection
         while True:
-            if self._flight is None:
-                if self._stopping:
-                    return
-                self._launch()
-            with trio.CancelScope(deadline=self._limit) as self._nap:
-                await connection.arrival()
+            self._called = False
+            with trio.CancelScope() as self._nap:
+                while True:
+                    if self._flight is None:
+                        if self._stopping:
+                            return
+                        self._launch()
+                    await connection.arrival()
+                    await self._advance(connection)
             if trio.current_time() >= self._limit:
                 raise LostError(f"the append took longer than {self._patience} s")
-            if not self._nap.cancelled_caught:
-                await self._advance(connection)
 
     async def _advance(self, connection: LibpqConnection) -> None:
         failure = None
@@ -240,17 +272,23 @@ class AppendWriter:
         flight = self._flight
         if flight is None or (result is None and failure is None):
             return
-        if result is None or not flight.settle(result):
+        outcomes = None if result is None else flight.outcomes(result)
+        if outcomes is None:
             self._wary = _WARY_BATCHES
-            with trio.move_on_at(self._limit) as guard:
-                await flight.recover(connection, failure)
-            if guard.cancelled_caught:
-                raise LostError(f"the append took longer than {self._patience} s")
+            await flight.recover(connection, failure)
         self._flight = None
         self._limit = math.inf
+        # The database works on the next one while the callers of this are answered.
+        self._launch()
+        if outcomes is not None:
+            began = time.perf_counter()
+            for _ in flight.answers(outcomes):
+                if time.perf_counter() - began > _TURN_SECONDS:
+                    await trio.lowlevel.cancel_shielded_checkpoint()
+                    began = time.perf_counter()
 
     def _send(self, connection: LibpqConnection, batch: Batch) -> None:
-        self._limit = self._nap.deadline = trio.current_time() + self._patience
+        self._limit = trio.current_time() + self._patience
         connection.send(batch.query())
         if connection.unsent:
             self._nap.cancel()
@@ -276,7 +314,7 @@ class AppendWriter:
             count += entry_count
             size += entry_size
         self.waiting -= count
-        self._busy = len(entries) > 1
+        self._worthwhile = 1 if len(entries) == 1 else math.inf if len(entries) < _LARGE else len(entries) // 2
         self._wary = max(0, self._wary - 1)
         return Batch(entries, careful=self._wary > 0)
 
