@@ -1,4 +1,4 @@
-"""Everything at once, at random: two nodes over one store, crashes, outages, members who come and go."""
+"""Everything at once, at random: nodes over one store and a hub that loses and doubles, crashes, outages, removals."""
 
 import random
 from contextlib import suppress
@@ -11,14 +11,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from trio.testing import MockClock
 
-from actors.conversation.messages import Post, Refresh
+from actors.conversation.messages import Post
 from actors.conversation.policy import ConversationPolicy
-from actors.conversation.subscription import Encoded
+from actors.conversation.subscription import Encoded, Topic
 from actors.runtime.reply import Reply
 from chatcore.errors import ChatError, ErrorCode
 from chatcore.model import Appended, Participant
 from chathttp.session.replay import From
-from tests.kit.conversations import Node, Town, open_town
+from tests.kit.conversations import Listening, Node, Town, open_town
 from tests.kit.followers import Follower
 
 POLICY = ConversationPolicy(
@@ -33,6 +33,7 @@ class World:
     town: Town
     room: UUID
     owner: UUID
+    member: UUID
     guest: UUID
     rng: random.Random
     removed_at: int = 0
@@ -124,15 +125,55 @@ class World:
                     for _ in range(3):
                         faults.fail_next(method=self.rng.choice(["load", "events", "oldest", "event_floor"]))
 
+    async def break_hub(self) -> None:
+        """It is away at times, and else loses, delays and doubles; sweeps run all the time, as a bridge has them."""
+        hub = self.town.hub
+        while True:
+            hub.away = self.rng.random() < 0.3
+            hub.loss, hub.doubling = self.rng.choice([0, 0, 0.2]), self.rng.choice([0, 0.2])
+            slowest = self.rng.choice([0, 0.01, 0.5])
+            hub.delay = lambda slowest=slowest: self.rng.random() * slowest
+            await trio.sleep(self.rng.random() * 3)
+
+    def calm_hub(self) -> None:
+        hub = self.town.hub
+        hub.away, hub.loss, hub.doubling, hub.delay = False, 0, 0, lambda: 0.0
+
     async def sweep(self) -> None:
-        """What a bridge does: now and then every live conversation looks at the database."""
         while True:
             await trio.sleep(1)
             for node in self.town.nodes:
-                live = node.conversations.live(self.room)
-                if live is not None:
-                    with suppress(ChatError):
-                        live.tell(Refresh())
+                node.line.sweep()
+
+    async def read(self) -> None:
+        """Members read on any node."""
+        while True:
+            await trio.sleep(self.rng.random() * 0.5)
+            stored = self.town.state.rooms[self.room]
+            user_id = self.rng.choice([self.owner, self.member])
+            with suppress(ChatError):
+                await self.node().read(self.room, user_id, self.rng.randint(0, stored.last_seq + 1))
+
+    async def watch_marks(self) -> None:
+        """Nobody who stays at a node ever sees a read mark fall, nor does a stored one."""
+        seen: dict[tuple[int, str], int] = {}
+        ears = [await self._ear(node) for node in self.town.nodes]
+        while True:
+            await trio.sleep(0.1)
+            for number, ear in enumerate(ears):
+                for notice in ear.take_notices():
+                    key = (number, notice["user"])
+                    assert notice["read"] >= seen.get(key, 0)
+                    seen[key] = notice["read"]
+            for user_id in (self.owner, self.member):
+                key = (-1, str(user_id))
+                read, _ = self.town.stored(self.room, user_id)
+                assert read >= seen.get(key, 0)
+                seen[key] = read
+
+    async def _ear(self, node: Node) -> Listening:
+        """Crashes come only later."""
+        return await node.listen(self.room, self.owner, Topic.READ)
 
 
 class Members(dict[UUID, Participant]):
@@ -150,10 +191,10 @@ class Members(dict[UUID, Participant]):
 
 async def scenario(seed: int) -> None:
     rng = random.Random(seed)
-    async with open_town(POLICY, nodes=2) as town:
+    async with open_town(POLICY, nodes=rng.choice([2, 3]), joined=True) as town:
         owner, member, guest = await town.people(3)
         room = await town.group(owner, member, guest)
-        world = World(town, room, owner, guest, rng)
+        world = World(town, room, owner, member, guest, rng)
         town.state.rooms[room].participants = Members(world)
         followers = [
             Follower(room, user_id, by, random.Random(rng.random()), world.may_hear)
@@ -168,14 +209,18 @@ async def scenario(seed: int) -> None:
         for follower in followers:
             town.nursery.start_soon(follower.follow, world.node, lifetime, rng.choice([1, 3, 50]))
         town.nursery.start_soon(world.sweep)
+        town.nursery.start_soon(world.watch_marks)
         with trio.move_on_after(CHAOS_SECONDS):
             async with trio.open_nursery() as chaos:
                 chaos.start_soon(world.write, owner, "o")
                 chaos.start_soon(world.write, guest, "g")
                 chaos.start_soon(world.burst)
+                chaos.start_soon(world.read)
+                chaos.start_soon(world.break_hub)
                 chaos.start_soon(world.come_and_go)
                 chaos.start_soon(world.break_things)
         calm = True
+        world.calm_hub()
         while not world.is_member(guest):
             with suppress(ChatError, RuntimeError):
                 await town.node.chat.conversations.add_members(room, owner, [guest], max_members=10)
@@ -183,7 +228,8 @@ async def scenario(seed: int) -> None:
         check(world, followers)
         for node in town.nodes:
             for user_id, mark in (await node.marks(room)).items():
-                assert (mark.read_seq, mark.delivered_seq) <= town.stored(room, user_id)
+                assert (mark.read_seq, mark.delivered_seq) == town.stored(room, user_id)
+            assert node.line.following == {room}
 
 
 def check(world: World, followers: list[Follower]) -> None:
