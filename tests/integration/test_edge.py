@@ -213,6 +213,34 @@ async def test_the_web_framework_serves_and_its_connections_upgrade() -> None:
         assert await client.read() == (TEXT, b"CONNECT")
 
 
+async def test_a_connection_of_the_web_framework_ends_after_its_last_response(nursery: trio.Nursery) -> None:
+    async with running_edge(echo, web_app()) as edge:
+        last = RawHttp(await edge.connect())
+        assert (await last.request("/hello", Connection="close"))[0] == 200
+        with trio.fail_after(5):
+            assert await last.at_end()
+        websocket = await edge.websocket()
+        kept = RawHttp(await edge.connect())
+        assert (await kept.request("/hello"))[0] == 200
+        nursery.start_soon(edge.server.drain, 20)
+        await trio.testing.wait_all_tasks_blocked()
+        status, headers, _ = await kept.request("/hello")
+        assert (status, headers["connection"]) == (200, "close")
+        with trio.fail_after(5):
+            assert await kept.at_end()
+        await websocket.stream.aclose()
+
+
+async def test_an_idle_connection_of_the_web_framework_is_closed_in_time(autojump_clock: MockClock) -> None:
+    async with running_edge(echo, web_app()) as edge:
+        client = RawHttp(await edge.connect())
+        await client.request("/hello")
+        began = trio.current_time()
+        with trio.fail_after(1000):
+            assert await client.at_end()
+        assert trio.current_time() - began == pytest.approx(75)
+
+
 async def test_a_stalled_download_holds_neither_a_write_nor_the_exit(autojump_clock: MockClock) -> None:
     async with running_edge(echo, web_app()) as edge:
         dropped = RawHttp(await edge.connect())

@@ -6,13 +6,14 @@ server that drains says `Connection: close` before it ends anything.
 """
 
 from collections.abc import Awaitable, Callable
+from typing import Final
 
 import h11
 import structlog
 import trio
 from hypercorn.app_wrappers import ASGIWrapper
 from hypercorn.config import Config
-from hypercorn.events import Closed, RawData
+from hypercorn.events import Closed, Event, RawData
 from hypercorn.logging import Logger
 from hypercorn.protocol import ProtocolWrapper
 from hypercorn.protocol.events import Event as StreamEvent
@@ -30,6 +31,9 @@ from chathttp.edge.transport import Peer
 
 CONNECTION = "stackmentor.connection"
 """The key in a scope's `state` under which the application finds the `PrefixedStream` of its connection."""
+
+RECYCLE_SECONDS: Final = 1.0
+"""For making a connection ready for its next request; nothing in it waits for a peer."""
 
 _log: structlog.typing.FilteringBoundLogger = structlog.get_logger(__name__)
 
@@ -79,6 +83,11 @@ class _Http1Protocol(H11Protocol):
         if self.context.closing and isinstance(event, Response) and event.status_code >= 200:
             event = Response(event.stream_id, [*event.headers, (b"connection", b"close")], event.status_code)
         await super().stream_send(event)
+
+    async def _maybe_recycle(self) -> None:
+        """After a response. The application is told first that it is over: Quart then cancels the task that is here."""
+        with trio.move_on_after(RECYCLE_SECONDS, shield=True):
+            await super()._maybe_recycle()
 
     async def _check_protocol(self, event: h11.Request) -> None:
         """HTTP/2 is not offered: a request that asks for it is answered in HTTP/1.1."""
@@ -132,6 +141,14 @@ class _Http1Server(TCPServer):
             await self._close()
             if hasattr(self, "protocol"):
                 del self.protocol  # it refers back to this object
+
+    async def protocol_send(self, event: Event) -> None:
+        if isinstance(event, Closed):
+            # The reader ends then, and in the end `run` sees what is queued out.
+            self.stream.close()
+            await self.protocol.handle(event)
+        else:
+            await super().protocol_send(event)
 
     async def _read_requests(self, http1: _Http1Protocol) -> None:
         # h11 bounds only heads that are not whole yet, so the bytes read at a time bound those that are.
