@@ -248,8 +248,9 @@ class Handlers:
                 await room.typists.stop(user_id)
             case Marks(reply):
                 reply.succeed(room.marks.all())
-            case Refresh():
+            case Refresh(reply):
                 await self._look(room)
+                reply.succeed(None)
             case PresenceChanged(user_id, online):
                 await room.company.changed(user_id, online=online)
             case _:

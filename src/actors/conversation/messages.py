@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from uuid import UUID
 
-from attrs import frozen
+from attrs import field, frozen
 
 from actors.bridge.news import MarksStored, News
 from actors.conversation.subscription import Subscription
@@ -139,7 +139,12 @@ class Marks:
 
 @frozen
 class Refresh:
-    """Something outside changed (a member's name, another node's write): compare with the database."""
+    """Something outside changed (a member's name, another node's write): compare with the database.
+
+    The reply comes once that is done, or fails with why it cannot be done now.
+    """
+
+    reply: Reply[None] = field(factory=Reply[None].discard)
 
 
 @frozen

@@ -115,6 +115,21 @@ async def test_a_node_that_is_behind_another_looks_before_it_says_conflict(
 
 
 @pytest.mark.parametrize("header", ["last_seq", "last_rev"])
+async def test_a_node_that_is_behind_another_and_cannot_look_has_the_client_try_again(
+    autojump_clock: MockClock, header: str
+) -> None:
+    async with open_house() as house:
+        alice, bob, group, _ = await room(house, 1)
+        client = await house.client(bob)
+        subscribe(client, group, "awake")
+        await client.expect("RECEIPT")
+        await post(house, group, alice, 2)
+        house.chat.faults.fail_next(method="load")
+        subscribe(client, group, **{header: "3"})
+        assert (await client.expect("ERROR")).header("message") == "UNAVAILABLE"
+
+
+@pytest.mark.parametrize("header", ["last_seq", "last_rev"])
 async def test_beyond_the_limit_only_the_last_events_come_and_the_first_says_so(
     autojump_clock: MockClock, header: str
 ) -> None:

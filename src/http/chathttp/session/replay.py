@@ -57,10 +57,13 @@ class Replay:
         self._truncated = False
 
     async def admit(self) -> Position:
-        """May the user subscribe, and does the server know as much as the client? Raises `ChatError`."""
+        """May the user subscribe, and does the server know as much as the client? Raises `ChatError`.
+
+        A client is never told to drop its copy by a node that cannot look at the database.
+        """
         position = await self._ask_position()
         if self._is_ahead(position):
-            self._conversation.tell(Refresh())
+            await self._conversation.ask(Refresh, timeout=self._policy.ask_timeout)
             position = await self._ask_position()
             if self._is_ahead(position):
                 raise ChatError(ErrorCode.CONFLICT, f"{self._start.after.value} is above the server's: reload")
