@@ -56,6 +56,11 @@ class Scene:
     def note(self, what: str) -> None:
         self.world.note(what)
 
+    def control(self, action: Callable[[], None]) -> None:
+        """Have a control of one of the cluster's proxies called."""
+        assert self.cluster.proxies is not None
+        self.cluster.proxies.control(action)
+
 
 @attrs.frozen
 class Outcome:
