@@ -105,6 +105,7 @@ class Cell(Generic[M]):
             last_error=None if self.last_error is None else repr(self.last_error),
             time_in_handler=mailbox.busy_seconds,
             busy_since=mailbox.busy_since,
+            error=self.last_error,
         )
 
     async def _incarnate(self) -> bool:

@@ -95,7 +95,9 @@ class Child:
     def snapshot(self) -> ChildSnapshot:
         error = None if self.last_error is None else repr(self.last_error)
         return ChildSnapshot(
-            child=ActorSnapshot(name=self.name, state=self.state, restarts=self.restarts, last_error=error),
+            child=ActorSnapshot(
+                name=self.name, state=self.state, restarts=self.restarts, last_error=error, error=self.last_error
+            ),
             inside=self.spec.inspect() if self.spec.inspect is not None else None,
         )
 

@@ -164,7 +164,7 @@ class DynamicSupervisor(Generic[K, M]):
         return ChildSpec(self.name, run, restart, shutdown_timeout, self.snapshot)
 
     def snapshot(self, limit: int | None = None) -> DynamicSnapshot:
-        """The totals, and at most `limit` actors, those with the deepest mailboxes first."""
+        """The totals, and at most `limit` actors: those that do not run first, then by the depth of their mailboxes."""
         mailboxes = [cell.mailbox for cell in self._cells.values()]
         totals = self._totals
         return DynamicSnapshot(
@@ -184,7 +184,11 @@ class DynamicSupervisor(Generic[K, M]):
     def _deepest(self, limit: int | None) -> list[Cell[M]]:
         if limit == 0:
             return []
-        cells = sorted(self._cells.values(), key=lambda cell: cell.mailbox.depth, reverse=True)
+        cells = sorted(
+            self._cells.values(),
+            key=lambda cell: (cell.state is not ActorState.RUNNING, cell.mailbox.depth),
+            reverse=True,
+        )
         return cells[:limit]
 
     def _make_policy(self) -> CellPolicy[M]:

@@ -2,7 +2,7 @@
 
 from collections import deque
 from collections.abc import Callable
-from typing import Generic, TypeVar
+from typing import ClassVar, Generic, TypeVar
 
 import attrs
 import trio
@@ -48,6 +48,9 @@ class Mailbox(Generic[M]):
 
     `clock` gives seconds; it is read twice a receive and once a message, for `oldest_age` and `busy_seconds`.
     """
+
+    on_spent: ClassVar[Callable[[str, float], None] | None] = None
+    """While somebody watches: told a mailbox's name and the seconds spent on what was taken from it. Must not raise."""
 
     def __init__(self, name: str, capacity: int, clock: Callable[[], float] = trio.current_time) -> None:
         if capacity < 1:
@@ -170,8 +173,11 @@ class Mailbox(Generic[M]):
     def pause(self, now: float | None = None) -> None:
         """The consumer stopped working on what is in hand, finished or not: its clock stands still."""
         if self.busy_since is not None:
-            self._busy_total += (self._clock() if now is None else now) - self.busy_since
+            spent = (self._clock() if now is None else now) - self.busy_since
+            self._busy_total += spent
             self.busy_since = None
+            if Mailbox.on_spent is not None:
+                Mailbox.on_spent(self.name, spent)
 
     # Ends
 

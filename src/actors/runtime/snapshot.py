@@ -21,7 +21,7 @@ class ActorSnapshot:
     """One actor, or a child without a mailbox (then the figures of its mailbox are 0).
 
     `oldest_age` and `time_in_handler` are seconds; `busy_since` is on Trio's clock. `refused` counts what
-    its mailbox did not accept, and what it accepted and gave back unhandled.
+    its mailbox did not accept, and what it accepted and gave back unhandled. `error` is the last one itself.
     """
 
     name: str
@@ -35,6 +35,7 @@ class ActorSnapshot:
     last_error: str | None = None
     time_in_handler: float = 0.0
     busy_since: float | None = None
+    error: Exception | None = attrs.field(default=None, eq=False, repr=False)
 
 
 @attrs.frozen
@@ -56,13 +57,18 @@ class DynamicSnapshot:
 
 @attrs.frozen
 class SupervisorSnapshot:
-    """A supervisor and its children in order of start. `intensity_left` is how many restarts it would bear now."""
+    """A supervisor and its children in order of start.
+
+    `intensity_left` is how many restarts it would bear now, of `max_restarts` in `within` seconds.
+    """
 
     name: str
     strategy: str
     restarts: int
     intensity_left: int
     children: "tuple[ChildSnapshot, ...]"
+    max_restarts: int
+    within: float
 
 
 @attrs.frozen

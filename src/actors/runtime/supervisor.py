@@ -87,6 +87,8 @@ class Supervisor:
             restarts=self._restarts,
             intensity_left=self._window.left(trio.current_time()),
             children=tuple(child.snapshot() for child in self._children),
+            max_restarts=self._intensity.max_restarts,
+            within=self._intensity.within,
         )
 
     async def _run(self, on_started: Callable[[], None]) -> None:

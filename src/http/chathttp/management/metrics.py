@@ -29,6 +29,9 @@ class NodeFigures:
     append_waiting: int
     append_overloads: int
     notifications_dropped: int
+    users_online: int
+    users_watched: int
+    presence_delayed: int
     database_up: bool
     bridge: BridgeFigures | None
 
@@ -102,6 +105,15 @@ def _families(figures: NodeFigures) -> list[Metric]:
             "stackmentor_notifications_dropped_total",
             "Notifications of users that were dropped because too many waited.",
             figures.notifications_dropped,
+        ),
+        GaugeMetricFamily("stackmentor_users_online", "Users with a connection to this node.", figures.users_online),
+        GaugeMetricFamily(
+            "stackmentor_users_watched", "Users whose presence conversations here watch.", figures.users_watched
+        ),
+        CounterMetricFamily(
+            "stackmentor_presence_delayed_total",
+            "Times that a conversation was too busy to be told who is online, and was told later.",
+            figures.presence_delayed,
         ),
         GaugeMetricFamily("stackmentor_database_up", "1 while the database can be had, else 0.", figures.database_up),
         *([] if figures.bridge is None else bridge_families(figures.bridge)),
