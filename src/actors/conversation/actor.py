@@ -43,6 +43,8 @@ class ConversationActor:
         self._notifier = Notifier(services)
         self._handlers = Handlers(services, self._agenda, self._notifier)
         self._idle_at = inf
+        self.room: Room | None = None
+        """For others to look at only; there is none before it has been read from the database."""
 
     async def run(self, conversation_id: UUID) -> None:
         # Before it is read from the database: nothing that happens meanwhile is missed.
@@ -57,6 +59,7 @@ class ConversationActor:
         room = await self._open(conversation_id)
         if room is None:
             return
+        self.room = room
         try:
             await self._serve(room)
         finally:

@@ -11,7 +11,7 @@ from actors.conversation.actor import ConversationActor
 from actors.conversation.audience import Attendance, Audience
 from actors.conversation.messages import ConversationMessage, Refresh
 from actors.conversation.refusal import refuse
-from actors.conversation.room import ConversationServices
+from actors.conversation.room import ConversationServices, Room
 from actors.conversation.subscription import Topic
 from actors.runtime.cell import ActorBehaviour, ActorContext
 from actors.runtime.dynamic import DynamicSupervisor
@@ -49,6 +49,7 @@ class Conversations(DynamicSupervisor[UUID, ConversationMessage]):
         )
         self._services = services
         self._attendances: dict[UUID, Attendance] = {}
+        self._actors: dict[UUID, ConversationActor] = {}
 
     async def run(self, *, task_status: TaskStatus[None] = TASK_STATUS_IGNORED) -> None:
         async with trio.open_nursery() as nursery:
@@ -64,6 +65,10 @@ class Conversations(DynamicSupervisor[UUID, ConversationMessage]):
             if any(attendance.audience.of_topic(Topic.READ))
         ]
 
+    def rooms(self) -> list[Room]:
+        """What the conversations in use hold in memory, for others to look at only."""
+        return [actor.room for actor in self._actors.values() if actor.room is not None]
+
     def _behave(self, conversation_id: UUID) -> ActorBehaviour[ConversationMessage]:
         policy = self._services.policy
 
@@ -72,7 +77,11 @@ class Conversations(DynamicSupervisor[UUID, ConversationMessage]):
             if attendance is None:
                 attendance = Attendance(Audience(), Typing(policy.typing_timeout, policy.typing_min_interval))
                 self._attendances[conversation_id] = attendance
-            await ConversationActor(self._services, attendance, context).run(conversation_id)
+            actor = self._actors[conversation_id] = ConversationActor(self._services, attendance, context)
+            try:
+                await actor.run(conversation_id)
+            finally:
+                del self._actors[conversation_id]
 
         return run
 
