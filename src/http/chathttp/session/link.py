@@ -1,6 +1,7 @@
 """What a session says to its client outside the conversations: receipts, errors, and the end."""
 
 from collections.abc import Mapping
+from uuid import UUID
 
 from chatcore.errors import ChatError, ErrorCode
 from chathttp.edge.transport import FrameTransport
@@ -33,6 +34,11 @@ class Link:
     @principal.setter
     def principal(self, principal: Principal) -> None:
         self._principal = principal
+
+    @property
+    def user_id(self) -> UUID | None:
+        """None before CONNECT."""
+        return None if self._principal is None else self._principal.user_id
 
     def add_error_queue(self, subscription_id: str, frame_format: MessageFormat) -> None:
         """The client has subscribed to `/user/queue/errors`."""

@@ -70,6 +70,13 @@ class Liveness:
         self._end_at = trio.current_time() + max(0.0, wall_time - self._services.now())
         self._plan()
 
+    @property
+    def terms(self) -> tuple[str, float | None]:
+        """What keeps the connection alive, and how many seconds of silence end it."""
+        if not self._connected:
+            return "nothing before CONNECT", None
+        return ("pings" if self._pings else "heart-beats"), self._silence_allowed
+
     def stop(self) -> None:
         if self._timer is not None:
             self._timer.cancel()

@@ -36,6 +36,11 @@ class Sender:
         self._wakes_at_answer: trio.Event | None = None
         self._typing: set[UUID] = set()
 
+    @property
+    def in_flight(self) -> int:
+        """Sends that have no answer yet."""
+        return self._in_flight
+
     async def send(self, command: Send) -> None:
         """A refusal goes to the errors queue."""
         try:

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from uuid import UUID
 
 import trio
-from attrs import frozen
+from attrs import field, frozen
 
 from actors.conversation.directory import Conversations
 from actors.conversation.subscription import BodyEncoder
@@ -13,6 +13,7 @@ from actors.users.actor import Users
 from chathttp.edge.timer_wheel import Timers
 from chathttp.identity.verifier import TokenVerifier
 from chathttp.rate import RateLimiter
+from chathttp.session.inspection import Inspectable
 from chathttp.stomp.limits import StompLimits
 from chathttp.stomp.session_state import ConnectionLimits
 
@@ -52,3 +53,5 @@ class SessionServices:
     now: Callable[[], float]
     new_id: Callable[[], UUID]
     policy: SessionPolicy
+    running: set[Inspectable] = field(factory=lambda: set[Inspectable]())
+    """The sessions themselves."""

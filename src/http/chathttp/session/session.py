@@ -10,6 +10,7 @@ from chatcore.errors import ChatError, ErrorCode
 from chathttp.edge.transport import ConnectionEnded, FrameTransport, HandshakeInfo
 from chathttp.errors import CLOSE_MALFORMED, CLOSE_TOO_BIG
 from chathttp.identity.verifier import bearer_token
+from chathttp.session.inspection import SessionFigures
 from chathttp.session.link import Link
 from chathttp.session.liveness import Liveness
 from chathttp.session.sending import Sender
@@ -93,6 +94,7 @@ class _Session:
 
     async def run(self) -> None:
         self._liveness.await_connect()
+        self._services.running.add(self)
         try:
             while True:
                 await self._take(await self._transport.receive())
@@ -113,6 +115,15 @@ class _Session:
             await self._drain()
         finally:
             self._close()
+
+    def inspect(self) -> SessionFigures:
+        return SessionFigures(
+            self._transport,
+            self._link.user_id,
+            len(self._subscriber),
+            0 if self._sender is None else self._sender.in_flight,
+            *self._liveness.terms,
+        )
 
     async def _read_while_replaying(self) -> None:
         """Read on while something is replayed. There is a nursery only then: most connections wait most of the time."""
@@ -142,6 +153,7 @@ class _Session:
         await self._perform_all(self._decoder.end_of_message())
 
     def _close(self) -> None:
+        self._services.running.discard(self)
         self._liveness.stop()
         if self._sender is not None and self._protocol.connected:
             self._sender.stop_typing()

@@ -38,6 +38,10 @@ class Subscriber:
         self._late: dict[UUID, int] | None = None
         self._replays: list[tuple[Subscribe, TopicSubscription, Start]] | None = None
 
+    def __len__(self) -> int:
+        """Subscriptions of all kinds."""
+        return len(self._topics) + len(self._listeners or ())
+
     @property
     def has_replays(self) -> bool:
         """Some wait for `start_replays`."""
