@@ -73,15 +73,26 @@ class Marks:
 
         A mark may be ahead of what this node has heard of the conversation, so nothing is clamped here.
         """
+        for user_id, how in self._raise(marks):
+            self._to_announce(user_id, how)
+
+    def recall(self, marks: Iterable[Mark]) -> None:
+        """Take marks that this node has known before; what the stored ones lack is stored again."""
+        for user_id, how in self._raise(marks):
+            self._changed(user_id, how)
+
+    def _raise(self, marks: Iterable[Mark]) -> Iterator[tuple[UUID, int]]:
+        """Merge by maximum; the members whose marks rise, and `_READ` if that of reading does."""
         for mark in marks:
-            old_read = self._read.get(mark.user_id)
+            user_id = mark.user_id
+            old_read = self._read.get(user_id)
             if old_read is None:
                 continue
-            old_delivered = self._delivered[mark.user_id]
+            old_delivered = self._delivered[user_id]
             read, delivered = max(old_read, mark.read_seq), max(old_delivered, mark.delivered_seq, mark.read_seq)
             if (read, delivered) != (old_read, old_delivered):
-                self._read[mark.user_id], self._delivered[mark.user_id] = read, delivered
-                self._to_announce(mark.user_id, _READ if read > old_read else 0)
+                self._read[user_id], self._delivered[user_id] = read, delivered
+                yield user_id, _READ if read > old_read else 0
 
     def read(self, user_id: UUID, seq: int, last_seq: int) -> bool:
         """Move the read mark, and with it the delivered one, to `seq` clamped to `last_seq`; false if nothing moved."""

@@ -63,6 +63,8 @@ class ConversationActor:
         try:
             await self._serve(room)
         finally:
+            self._attendance.marks.clear()
+            self._attendance.marks.update(room.marks.all())
             with trio.move_on_after(self._policy.flush_timeout, shield=True):
                 await self._flush(room)
 

@@ -8,6 +8,7 @@ import trio
 from attrs import field, frozen
 
 from actors.conversation.subscription import Encoded, FrameFormat, Subscription, Topic
+from chatcore.model import Mark
 from chatcore.typing import Typing
 
 
@@ -200,7 +201,7 @@ class _Delivery:
 
 @frozen
 class Attendance:
-    """Who is there: the subscriptions, who types, and who of the members the subscriptions know to be online.
+    """Who is there: the subscriptions, who types, and what the subscriptions know of who is online and of marks.
 
     It belongs to the conversation, not to one incarnation of its actor: after a crash the next one finds the same
     subscriptions, each with the `rev` that it has been given, and ends in time the typing that was announced.
@@ -209,3 +210,5 @@ class Attendance:
     audience: Audience
     typing: Typing
     online: set[UUID] = field(factory=set[UUID])
+    marks: dict[UUID, Mark] = field(factory=dict[UUID, Mark])
+    """As the last incarnation left them: some may be stored nowhere yet."""

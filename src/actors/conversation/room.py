@@ -53,6 +53,7 @@ class Room:
         self.last_seq = conversation.last_seq
         self.gate = Gate(conversation.rev)
         self.marks = Marks(conversation.participants)
+        self.marks.recall(attendance.marks.values())
         self.unnoticed: Message | None = None
         """The newest message written here that no notification has told of; the nodes tell of their own."""
         self.gone = False

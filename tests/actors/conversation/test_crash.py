@@ -201,3 +201,21 @@ async def test_no_room_for_a_conversation_that_comes_out_of_quarantine_is_tried_
         town.node.leave(other, blocking)
         await trio.sleep(130)
         assert his.texts == ["one"]
+
+
+async def test_marks_that_are_stored_nowhere_yet_outlive_a_crash(autojump_clock: MockClock) -> None:
+    async with open_town() as town:
+        room, alice, bob = await town.pair()
+        hers = await town.node.listen(room, alice, Topic.READ)
+        await town.node.listen(room, alice)
+        await town.node.post(room, alice, "one")
+        await trio.sleep(3)
+        await town.node.read(room, bob, 1)
+        town.faults.fail_next(method="save_marks")
+        town.faults.fail_next(method="save_marks")
+        town.node.encoder.crashes = 1
+        await town.node.post(room, alice, "two")
+        await trio.sleep(5)
+        assert town.node.count(EventKind.CRASHED) == 1
+        assert town.stored(room, bob) == (1, 1)
+        assert [notice["read"] for notice in hers.notices if notice["user"] == str(bob)] in ([1], [1, 1])

@@ -246,7 +246,7 @@ def check(world: World, followers: list[Follower]) -> None:
             assert follower.texts == texts
 
 
-@settings(max_examples=15, deadline=None, derandomize=True, database=None)
+@settings(max_examples=40, deadline=None, derandomize=True, database=None)
 @given(st.integers(0, 2**32))
 def test_every_client_sees_each_message_once_in_order_whatever_fails(seed: int) -> None:
     trio.run(scenario, seed, clock=MockClock(autojump_threshold=0))
