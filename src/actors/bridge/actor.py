@@ -16,8 +16,7 @@ from actors.bridge.incoming import Incoming, LiveConversations
 from actors.bridge.news import News
 from actors.bridge.outgoing import Outgoing, OutgoingLimits
 from actors.bridge.peers import Peers
-from actors.bridge.sweeper import Sweeper, SweepPolicy
-from actors.ports import Standings
+from actors.bridge.sweeper import Progress, Sweeper, SweepPolicy
 from actors.presence.ports import PresenceNews
 from actors.users.messages import Notify
 
@@ -65,7 +64,7 @@ class Bridge:
         self,
         node_id: UUID,
         broker: Broker,
-        standings: Standings,
+        progress: Progress,
         *,
         conversations: Callable[[], LiveConversations],
         marks_watched: Callable[[], Collection[UUID]],
@@ -81,7 +80,7 @@ class Bridge:
         self._incoming = Incoming(self._envelopes, self._channels, conversations, tell_users, self._peers)
         self._is_up = False
         self._sweeper = Sweeper(
-            standings,
+            progress,
             lambda: conversations().keys(),
             marks_watched,
             self._incoming.tell,
@@ -142,14 +141,26 @@ class Bridge:
 
     async def run(self, *, task_status: trio.TaskStatus[None] = TASK_STATUS_IGNORED) -> None:
         """Until cancelled; started at once, whether or not the broker is there."""
+        # Shielded, it outlives the tasks beside it and ends with them: their last words are still sent.
+        carrying = trio.CancelScope(shield=True)
         async with trio.open_nursery() as nursery:
-            await nursery.start(self._broker.run)
-            nursery.start_soon(self._receive)
-            nursery.start_soon(self._outgoing.run)
-            nursery.start_soon(self._incoming.run)
-            nursery.start_soon(self._sweeper.run)
-            nursery.start_soon(self._beat)
-            task_status.started()
+            try:
+                await nursery.start(self._carry, carrying)
+                async with trio.open_nursery() as tasks:
+                    tasks.start_soon(self._receive)
+                    tasks.start_soon(self._outgoing.run)
+                    tasks.start_soon(self._incoming.run)
+                    tasks.start_soon(self._sweeper.run)
+                    tasks.start_soon(self._beat)
+                    task_status.started()
+            finally:
+                carrying.cancel()
+
+    async def _carry(
+        self, carrying: trio.CancelScope, *, task_status: trio.TaskStatus[None] = TASK_STATUS_IGNORED
+    ) -> None:
+        with carrying:
+            await self._broker.run(task_status=task_status)
 
     async def _receive(self) -> None:
         while True:

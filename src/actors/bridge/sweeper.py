@@ -2,13 +2,13 @@
 
 from collections.abc import Callable, Collection, Iterable, Sequence
 from itertools import islice
+from typing import Protocol
 from uuid import UUID
 
 import trio
 from attrs import frozen
 
 from actors.bridge.news import Advanced, MarksStored
-from actors.ports import Standings
 from chatcore.errors import ChatError
 
 
@@ -22,6 +22,14 @@ class SweepPolicy:
     page: int = 1000
 
 
+class Progress(Protocol):
+    """The part of `Standings` in use."""
+
+    async def revs(self, conversation_ids: Collection[UUID]) -> dict[UUID, int]: ...
+
+    async def marks_sums(self, conversation_ids: Collection[UUID]) -> dict[UUID, int]: ...
+
+
 class Sweeper:
     """Tells a conversation how far the database is when that changed since the last look.
 
@@ -31,7 +39,7 @@ class Sweeper:
 
     def __init__(
         self,
-        standings: Standings,
+        progress: Progress,
         live: Callable[[], Collection[UUID]],
         marks_watched: Callable[[], Collection[UUID]],
         tell: Callable[[UUID, Advanced | MarksStored], None],
@@ -42,7 +50,7 @@ class Sweeper:
         self.told = 0
         """Conversations that were told that the database had gone on."""
         self.failures = 0
-        self._standings = standings
+        self._progress = progress
         self._live = live
         self._marks_watched = marks_watched
         self._tell = tell
@@ -113,7 +121,7 @@ class Sweeper:
 
     async def _compare_revs(self, conversation_ids: Collection[UUID]) -> None:
         for page in _pages(conversation_ids, self._policy.page):
-            for conversation_id, rev in (await self._standings.revs(page)).items():
+            for conversation_id, rev in (await self._progress.revs(page)).items():
                 if rev > self._revs.get(conversation_id, -1):
                     self._revs[conversation_id] = rev
                     self.told += 1
@@ -122,7 +130,7 @@ class Sweeper:
     async def _compare_marks(self, conversation_ids: Collection[UUID]) -> None:
         known, self._sums = self._sums, {}
         for page in _pages(conversation_ids, self._policy.page):
-            for conversation_id, total in (await self._standings.marks_sums(page)).items():
+            for conversation_id, total in (await self._progress.marks_sums(page)).items():
                 self._sums[conversation_id] = total
                 if total != known.get(conversation_id):
                     self._tell(conversation_id, MarksStored(total))

@@ -108,6 +108,9 @@ class MemoryBroker:
                         self._hub.deliver(self._outbox.pop(0)[1])
         finally:
             self._runs = False
+            outbox, self._outbox = self._outbox, []
+            for _, item in outbox:
+                self._hub.deliver(item)
             self._disconnect()
 
     def hear(self, item: Received) -> None:
