@@ -26,6 +26,9 @@ M = TypeVar("M")
 
 _log = logging.getLogger(__name__)
 
+_TOLD = 32
+"""Actors of which the parent's snapshot tells."""
+
 
 @attrs.define
 class _Totals:
@@ -161,7 +164,7 @@ class DynamicSupervisor(Generic[K, M]):
             context.started()
             await self.run()
 
-        return ChildSpec(self.name, run, restart, shutdown_timeout, self.snapshot)
+        return ChildSpec(self.name, run, restart, shutdown_timeout, partial(self.snapshot, _TOLD))
 
     def snapshot(self, limit: int | None = None) -> DynamicSnapshot:
         """The totals, and at most `limit` actors: those that do not run first, then by the depth of their mailboxes."""
