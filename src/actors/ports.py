@@ -163,6 +163,10 @@ class Standings(Protocol):
         """The `rev` of each that exists: for the sweep."""
         ...
 
+    async def companions(self, user_id: UUID, of: Collection[UUID]) -> set[UUID]:
+        """Those of `of` who share a conversation with the user."""
+        ...
+
     async def marks_sums(self, conversation_ids: Collection[UUID]) -> dict[UUID, int]:
         """The sum of all read and delivered marks of each that has members."""
         ...

@@ -52,3 +52,16 @@ async def test_the_sum_of_marks_rises_with_each_of_them(chat: Chat) -> None:
     assert await chat.standings.marks_sums([group]) == {group: 6}
     await chat.conversations.save_marks(group, [Mark(bob, 1, 2)])
     assert await chat.standings.marks_sums([group]) == {group: 9}
+
+
+async def test_companions_are_those_with_whom_a_conversation_is_shared_now(chat: Chat) -> None:
+    ann, bob, eve, carl = await chat.people(4)
+    group = await chat.group(ann, bob)
+    await chat.group(bob, eve)
+    everybody = [ann, bob, eve, carl, chat.new_id()]
+    assert await chat.standings.companions(ann, everybody) == {ann, bob}
+    assert await chat.standings.companions(bob, everybody) == {ann, bob, eve}
+    assert await chat.standings.companions(carl, everybody) == set()
+    assert await chat.standings.companions(ann, [eve]) == await chat.standings.companions(ann, []) == set()
+    await chat.conversations.remove_member(group, ann, bob)
+    assert await chat.standings.companions(ann, everybody) == {ann}

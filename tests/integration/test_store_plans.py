@@ -79,6 +79,8 @@ READS: list[Callable[[Chat], Awaitable[object]]] = [
     lambda chat: chat.users.conversations(ANN, before=None, limit=50),
     lambda chat: chat.users.conversations(ANN, before=ConversationCursor(NOW, BIG_ROOM), limit=50),
     lambda chat: chat.users.conversation_ids(ANN),
+    lambda chat: chat.standings.companions(ANN, [BOB, chat.new_id()]),
+    lambda chat: chat.standings.companions(ANN, [UUID(int=number) for number in range(1, 101)]),
 ]
 """More often than the five times after which PostgreSQL may change to a plan for all values."""
 REPETITIONS = 8

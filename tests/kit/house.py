@@ -12,12 +12,16 @@ import trio
 from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key
 
 from actors.adapters.memory import MemoryChat
+from actors.adapters.memory.presence import MemoryPresenceStore
 from actors.bridge.alone import Alone
 from actors.conversation.directory import Conversations, supervise_conversations
+from actors.conversation.messages import ConversationMessage
 from actors.conversation.policy import ConversationPolicy
 from actors.conversation.room import ConversationServices
 from actors.identity_ports import Account
-from actors.presence.nobody import Nobody
+from actors.presence.actor import Presence
+from actors.presence.policy import PresencePolicy
+from actors.runtime.ref import Ref
 from actors.runtime.spec import RestartIntensity
 from actors.users.actor import Users
 from chatcore.model import ConversationType
@@ -62,6 +66,7 @@ class House:
     chat: MemoryChat
     conversations: Conversations
     users: Users
+    presence: Presence
     services: SessionServices
     nursery: trio.Nursery
 
@@ -106,6 +111,18 @@ async def open_house(
     chat = MemoryChat(lambda: datetime.fromtimestamp(trio.current_time(), UTC))
     users = Users(1000)
     rng = random.Random(1)
+
+    def live(conversation_id: UUID) -> Ref[ConversationMessage] | None:
+        return conversations.live(conversation_id)
+
+    presence = Presence(
+        MemoryPresenceStore(60.0),
+        Alone(),
+        live,
+        new_id=uuid4,
+        now=lambda: datetime.fromtimestamp(trio.current_time(), UTC),
+        policy=PresencePolicy(lifetime=60.0),
+    )
     conversations = supervise_conversations(
         ConversationServices(
             chat.log,
@@ -115,7 +132,7 @@ async def open_house(
             JsonBodyEncoder(),
             conversation_policy or ConversationPolicy(),
             Alone(),
-            Nobody(),
+            presence,
         ),
         max_conversations=100,
         intensity=RestartIntensity(3, 30.0),
@@ -125,6 +142,7 @@ async def open_house(
     services = SessionServices(
         conversations=conversations,
         users=users,
+        presence=presence,
         history=chat.history,
         encoder=JsonBodyEncoder(),
         verifier=TokenVerifier(signing_keys(), issuer=ISSUER, client_id=CLIENT_ID),
@@ -138,6 +156,7 @@ async def open_house(
     async with trio.open_nursery() as nursery:
         await nursery.start(conversations.run)
         nursery.start_soon(users.run)
+        nursery.start_soon(presence.run)
         nursery.start_soon(timers.run)
-        yield House(chat, conversations, users, services, nursery)
+        yield House(chat, conversations, users, presence, services, nursery)
         nursery.cancel_scope.cancel()

@@ -33,6 +33,27 @@ async def running_broker(url: str, *, cluster: bool = False) -> AsyncGenerator[R
         nursery.cancel_scope.cancel()
 
 
+class Nobody:
+    """Implements `PresenceWatch`: nobody is ever seen to come or go."""
+
+    def watch(self, conversation_id: UUID, user_ids: Collection[UUID]) -> None:
+        del conversation_id, user_ids
+
+    def unwatch(self, conversation_id: UUID) -> None:
+        del conversation_id
+
+
+@attrs.define
+class SeenUsers:
+    """Implements `PresenceLookup`: who is not in `seen` never was."""
+
+    seen: dict[UUID, Seen] = attrs.field(factory=dict[UUID, Seen])
+
+    async def lookup(self, user_ids: Collection[UUID]) -> dict[UUID, Seen]:
+        await trio.lowlevel.checkpoint()
+        return {user_id: self.seen.get(user_id, Seen(online=False, last_seen_at=None)) for user_id in user_ids}
+
+
 @attrs.define(eq=False)
 class Watcher:
     """A conversation's actor, as presence sees it: a mailbox that takes so many messages."""

@@ -16,10 +16,9 @@ from actors.conversation.directory import Conversations, supervise_conversations
 from actors.conversation.policy import ConversationPolicy
 from actors.conversation.room import ConversationServices
 from actors.identity_ports import Account
-from actors.presence.nobody import Nobody
 from actors.runtime.spec import RestartIntensity
 from actors.users.actor import Users
-from actors.users.messages import Notify, UsersMessage
+from actors.users.messages import Notify
 from chathttp.identity.config import IdentityConfig
 from chathttp.identity.tokens import TokenMint
 from chathttp.rate import RateLimiter
@@ -29,6 +28,7 @@ from chathttp.settings import Settings
 from chathttp.wire import JsonBodyEncoder
 from tests.kit.identity import IdentityKit, open_identity
 from tests.kit.openapi import check_answer
+from tests.kit.presence import Nobody, SeenUsers
 
 PEER = "203.0.113.5"
 
@@ -73,6 +73,7 @@ class RestKit:
     conversations: Conversations
     health: HealthSwitch
     notified: list[Notify]
+    presence: SeenUsers
     mint: TokenMint
 
     async def user(self, name: str, groups: tuple[str, ...] = ()) -> tuple[UUID, str]:
@@ -150,10 +151,7 @@ async def open_rest(
     )
     notified: list[Notify] = []
 
-    def tell_users(message: UsersMessage) -> None:
-        assert isinstance(message, Notify)
-        notified.append(message)
-
+    presence = SeenUsers()
     health = HealthSwitch()
     services = Services(
         settings=settings,
@@ -164,7 +162,8 @@ async def open_rest(
         users=chat.users,
         standings=chat.standings,
         conversations=conversations,
-        tell_users=tell_users,
+        tell_users=notified.append,
+        presence=presence,
         send_limiter=RateLimiter[UUID](settings.send_rate, settings.send_burst),
         health=Health(
             {"database": lambda: health.database, "redis": lambda: health.redis},
@@ -177,5 +176,5 @@ async def open_rest(
     mint = TokenMint(kit.keys, issuer=kit.config.issuer, client_id=kit.config.client_id, lifetime=3600.0)
     async with trio.open_nursery() as nursery:
         await nursery.start(conversations.run)
-        yield RestKit(create_app(services), kit, conversations, health, notified, mint)
+        yield RestKit(create_app(services), kit, conversations, health, notified, presence, mint)
         nursery.cancel_scope.cancel()

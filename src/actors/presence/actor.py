@@ -37,7 +37,7 @@ class Watcher(Protocol):
 
 
 class Presence:
-    """The presence actor. Implements `PresenceWatch` and `PresenceNews`; sessions tell it who `came` and `left`.
+    """The presence actor. Implements `PresenceDesk`, `PresenceLookup`, `PresenceWatch` and `PresenceNews`.
 
     Mailbox: coalescing, so it is never full and refuses nothing. What waits is one number for each user whose
     connections here have changed, the newest wish of each conversation, and the newest word on each user who is
@@ -82,12 +82,10 @@ class Presence:
         return len(self._watches)
 
     def came(self, user_id: UUID) -> None:
-        """One more connection. Every `came` needs a `left`."""
         self._connections[user_id] = self._connections.get(user_id, 0) + 1
         self._wake.set()
 
     def left(self, user_id: UUID) -> None:
-        """One connection less."""
         self._connections[user_id] = self._connections.get(user_id, 0) - 1
         self._wake.set()
 
@@ -111,7 +109,6 @@ class Presence:
         self._keeper.restored()
 
     async def lookup(self, user_ids: Collection[UUID]) -> dict[UUID, Seen]:
-        """Of each of `user_ids`; without the store what this node knows by itself."""
         others = [user_id for user_id in user_ids if user_id not in self._here]
         seen: dict[UUID, Seen] = {}
         if others:

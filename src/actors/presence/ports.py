@@ -16,6 +16,24 @@ class Seen:
     last_seen_at: datetime | None
 
 
+class PresenceDesk(Protocol):
+    """Where the connections of this node are counted. Nothing here waits or is refused."""
+
+    def came(self, user_id: UUID) -> None:
+        """One more connection. Every `came` needs a `left`."""
+        ...
+
+    def left(self, user_id: UUID) -> None:
+        """One connection less."""
+        ...
+
+
+class PresenceLookup(Protocol):
+    async def lookup(self, user_ids: Collection[UUID]) -> dict[UUID, Seen]:
+        """Of each of `user_ids`, on all nodes; what this node knows by itself while the others cannot be asked."""
+        ...
+
+
 class PresenceWatch(Protocol):
     """Whose coming and going a conversation wants to hear of. Nothing here waits."""
 

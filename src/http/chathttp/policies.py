@@ -7,6 +7,7 @@ from actors.bridge.actor import BridgePolicy
 from actors.bridge.outgoing import OutgoingLimits
 from actors.bridge.sweeper import SweepPolicy
 from actors.conversation.policy import ConversationPolicy
+from actors.presence.policy import PresencePolicy
 from chathttp.edge.limits import EdgeLimits
 from chathttp.session.services import SessionPolicy
 from chathttp.settings import Settings
@@ -39,6 +40,10 @@ def bridge_policy(settings: Settings) -> BridgePolicy:
         outgoing=OutgoingLimits(settings.bridge_batch_bytes, settings.bridge_outbox),
         beat_interval=settings.bridge_probe_interval,
     )
+
+
+def presence_policy(settings: Settings) -> PresencePolicy:
+    return PresencePolicy(lifetime=settings.presence_lifetime, grace=settings.presence_grace)
 
 
 def session_policy(settings: Settings) -> SessionPolicy:

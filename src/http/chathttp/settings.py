@@ -82,6 +82,8 @@ class Settings:
     bridge_probe_interval: float = number(0.5, "time between probes of Redis; two misses mean away", most=60.0)
     sweep_interval: float = number(10.0, "time between comparisons with the database", most=3600.0)
     sweep_interval_away: float = number(1.0, "the same while Redis is away", most=3600.0)
+    presence_grace: float = number(1.0, "time for which a user who reconnects is not offline", least=0.0, most=60.0)
+    presence_limit: int = integer(100, "users whose presence one request may ask for", most=1000)
     presence_lifetime: float = number(6.0, "time after which a node that is silent takes its users offline", least=1.0)
 
     jwt_issuer: str = text(

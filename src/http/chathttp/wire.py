@@ -7,6 +7,7 @@ from uuid import UUID
 
 import msgspec
 
+from actors.presence.ports import Seen
 from chatcore.errors import invalid
 from chatcore.model import Conversation, Event, Mark, Message, Notification, Participant, User
 from chatcore.validation import check_attachments, check_client_message_id, check_text
@@ -97,6 +98,12 @@ class _MarkJson(msgspec.Struct, rename="camel", frozen=True):
     last_delivered_seq: int
 
 
+class PresenceJson(msgspec.Struct, rename="camel", frozen=True):
+    user_id: UUID
+    online: bool
+    last_seen_at: str | None
+
+
 class _PresenceEvent(msgspec.Struct, rename="camel", frozen=True):
     conversation_id: UUID
     user_id: UUID
@@ -118,7 +125,7 @@ class _Notification(msgspec.Struct, rename="camel", frozen=True, omit_defaults=T
 _encode: Final = msgspec.json.Encoder().encode
 
 
-def to_json(value: msgspec.Struct | list[ConversationJson]) -> bytes:
+def to_json(value: msgspec.Struct | list[ConversationJson] | list[PresenceJson]) -> bytes:
     return _encode(value)
 
 
@@ -190,6 +197,10 @@ def user_json(user: User, reader: UUID) -> UserJson:
         user.profile_picture_url,
         timestamp(user.created_at),
     )
+
+
+def presence_json(user_id: UUID, seen: Seen) -> PresenceJson:
+    return PresenceJson(user_id, seen.online, None if seen.last_seen_at is None else timestamp(seen.last_seen_at))
 
 
 class JsonBodyEncoder:

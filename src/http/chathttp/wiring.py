@@ -12,6 +12,7 @@ from uuid import UUID
 import structlog
 import trio
 
+from actors.adapters.memory.presence import MemoryPresenceStore
 from actors.adapters.postgres.conversations import PostgresConversationStore
 from actors.adapters.postgres.database import Database
 from actors.adapters.postgres.history import PostgresMessageHistory
@@ -21,23 +22,22 @@ from actors.adapters.postgres.messages import PostgresMessageLog
 from actors.adapters.postgres.standings import PostgresStandings
 from actors.adapters.postgres.users import PostgresUserDirectory
 from actors.adapters.redis.broker import RedisBroker, RedisOptions
+from actors.adapters.redis.presence import RedisPresenceStore
 from actors.bridge.actor import Bridge
 from actors.bridge.alone import Alone
 from actors.bridge.broker import BrokerStatus
 from actors.conversation.directory import supervise_conversations
 from actors.conversation.room import ConversationServices
-from actors.presence.nobody import Nobody
-from actors.runtime.events import EventKind, SupervisorEvent
+from actors.presence.actor import Presence
+from actors.presence.ports import PresenceRelay
 from actors.runtime.spec import ChildContext, ChildSpec, Restart, RestartIntensity, Strategy
 from actors.runtime.supervisor import Supervisor
 from actors.users.actor import Users
 from chatcore.errors import ChatError
 from chathttp import collector
 from chathttp.edge.listener import open_listener
-from chathttp.edge.refusal import Headers, standard_headers
 from chathttp.edge.server import EdgeServer
 from chathttp.edge.timer_wheel import Timers
-from chathttp.edge.transport import Peer
 from chathttp.identity.config import IdentityConfig
 from chathttp.identity.keys import SigningKeys, load_signing_keys
 from chathttp.identity.mail import FileMailer
@@ -47,10 +47,10 @@ from chathttp.identity.verifier import TokenVerifier
 from chathttp.ids import IdSource
 from chathttp.management.metrics import NodeFigures
 from chathttp.management.server import ManagementServer
-from chathttp.policies import bridge_policy, conversation_policy, edge_limits, session_policy
+from chathttp.node_log import report, response_headers, url_of
+from chathttp.policies import bridge_policy, conversation_policy, edge_limits, presence_policy, session_policy
 from chathttp.rate import RateLimiter
 from chathttp.rest.app import create_app
-from chathttp.rest.proxy import HSTS, is_forwarded_https
 from chathttp.rest.services import Health, HealthState, Services
 from chathttp.session.services import SessionServices
 from chathttp.session.session import serve_session
@@ -100,6 +100,7 @@ class _Node:
         self._bridge = None if self._redis is None else self._make_bridge(self._redis)
         relay = Alone() if self._bridge is None else self._bridge
         self._users = Users(settings.notification_mailbox, relay, memory=settings.notification_memory)
+        self._presence = self._make_presence(relay)
         self._timers = Timers()
         self._history = PostgresMessageHistory(self._database)
         self._store = PostgresConversationStore(self._database)
@@ -113,12 +114,12 @@ class _Node:
                 JsonBodyEncoder(),
                 conversation_policy(settings),
                 relay,
-                Nobody(),
+                self._presence,
             ),
             max_conversations=settings.max_conversations,
             intensity=_INTENSITY,
             rng=rng,
-            on_event=_report,
+            on_event=report,
         )
         self._edge: EdgeServer | None = None
         self._ready = False
@@ -130,6 +131,7 @@ class _Node:
                 ChildSpec("store", partial(_serve, self._database.run)),
                 *([] if self._bridge is None else [ChildSpec("bridge", partial(_serve, self._bridge.run))]),
                 ChildSpec("users", self._run_users),
+                ChildSpec("presence", self._run_presence),
                 self._conversations.spec(),
                 ChildSpec("timers", self._run_timers),
                 ChildSpec("edge", self._run_edge, Restart.TRANSIENT),
@@ -137,7 +139,7 @@ class _Node:
             Strategy.ONE_FOR_ONE,
             _INTENSITY,
             rng,
-            _report,
+            report,
         )
 
     def _make_bridge(self, redis: RedisBroker) -> Bridge:
@@ -150,6 +152,20 @@ class _Node:
             tell_users=lambda notify: self._users.tell(notify),
             policy=bridge_policy(self._settings),
         )
+
+    def _make_presence(self, relay: PresenceRelay) -> Presence:
+        lifetime = self._settings.presence_lifetime
+        presence = Presence(
+            MemoryPresenceStore(lifetime) if self._redis is None else RedisPresenceStore(self._redis, lifetime),
+            relay,
+            lambda conversation_id: self._conversations.live(conversation_id),
+            new_id=self._new_id,
+            now=_utc_now,
+            policy=presence_policy(self._settings),
+        )
+        if self._bridge is not None:
+            self._bridge.give_presence_to(presence)
+        return presence
 
     async def run(self, drain: trio.Event) -> None:
         try:
@@ -176,6 +192,10 @@ class _Node:
         context.started()
         await self._users.run()
 
+    async def _run_presence(self, context: ChildContext) -> None:
+        context.started()
+        await self._presence.run()
+
     async def _run_timers(self, context: ChildContext) -> None:
         context.started()
         await self._timers.run()
@@ -191,7 +211,7 @@ class _Node:
             self._ready = True
             context.started()
             collector.settle()
-            self._on_ready(_url(settings.host, self._port))
+            self._on_ready(url_of(settings.host, self._port))
 
     def _take_listener(self) -> socket.socket:
         """The one that was opened at the start, or a new one for an edge that was restarted."""
@@ -237,7 +257,8 @@ class _Node:
                 users=self._directory,
                 standings=PostgresStandings(self._database),
                 conversations=self._conversations,
-                tell_users=self._users.tell,
+                tell_users=self._users.tell_everywhere,
+                presence=self._presence,
                 send_limiter=limiter,
                 health=Health(
                     components=self._health_components(),
@@ -251,6 +272,7 @@ class _Node:
         services = SessionServices(
             conversations=self._conversations,
             users=self._users,
+            presence=self._presence,
             history=self._history,
             encoder=JsonBodyEncoder(),
             verifier=verifier,
@@ -268,7 +290,7 @@ class _Node:
             partial(serve_session, services),
             limits=edge_limits(settings),
             allowed_origins=settings.cors_origins,
-            response_headers=partial(_response_headers, settings),
+            response_headers=partial(response_headers, settings),
         )
 
     def _database_health(self) -> HealthState:
@@ -294,6 +316,9 @@ class _Node:
             append_waiting=self._database.writer.waiting,
             append_overloads=self._database.writer.overloads,
             notifications_dropped=self._users.dropped,
+            users_online=self._presence.online_here,
+            users_watched=self._presence.watched,
+            presence_delayed=self._presence.delayed,
             database_up=self._database_health() is HealthState.UP,
             bridge=None if self._bridge is None else self._bridge.figures(),
         )
@@ -323,28 +348,3 @@ async def _serve(run: Callable[..., Awaitable[None]], context: ChildContext) -> 
 
 def _utc_now() -> datetime:
     return datetime.now(UTC)
-
-
-def _response_headers(settings: Settings, request: Headers, peer: Peer) -> Headers:
-    """Of what the edge answers itself."""
-    headers = standard_headers(request, peer)
-    forwarded = next((value for name, value in request if name == b"x-forwarded-proto"), b"").decode("latin-1")
-    if is_forwarded_https(peer.host, forwarded, settings.trusted_proxies):
-        return [*headers, (b"strict-transport-security", HSTS.encode())]
-    return headers
-
-
-def _url(host: str, port: int) -> str:
-    shown = "127.0.0.1" if host in ("0.0.0.0", "::") else host  # noqa: S104  # what it listens on, not a choice
-    return f"http://[{shown}]:{port}" if ":" in shown else f"http://{shown}:{port}"
-
-
-def _report(event: SupervisorEvent) -> None:
-    details = {"supervisor": event.supervisor, "child": event.child, "delay": event.delay}
-    match event.kind:
-        case EventKind.CRASHED | EventKind.ESCALATED | EventKind.QUARANTINED:
-            _log.error(event.kind.value, **details, exc_info=event.error)
-        case EventKind.OVERDUE | EventKind.RESTARTING:
-            _log.warning(event.kind.value, **details)
-        case EventKind.STARTED | EventKind.RETURNED | EventKind.STOPPED:
-            _log.debug(event.kind.value, **details)

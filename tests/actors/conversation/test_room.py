@@ -8,11 +8,11 @@ from actors.bridge.alone import Alone
 from actors.conversation.audience import Attendance, Audience
 from actors.conversation.policy import ConversationPolicy
 from actors.conversation.room import ConversationServices, Room
-from actors.presence.nobody import Nobody
 from actors.users.actor import Users
 from chatcore.model import ConversationType, Event, NewMessage
 from chatcore.typing import Typing
 from tests.kit.conversations import Encoder, Listening
+from tests.kit.presence import Nobody
 
 ALICE, ROOM = UUID(int=1), UUID(int=2)
 

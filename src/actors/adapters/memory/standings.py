@@ -27,6 +27,11 @@ class MemoryStandings:
         rooms = self._state.rooms
         return {each: rooms[each].rev for each in conversation_ids if each in rooms}
 
+    async def companions(self, user_id: UUID, of: Collection[UUID]) -> set[UUID]:
+        await self._state.faults.before("companions")
+        mine = [room.participants for room in self._state.rooms.values() if user_id in room.participants]
+        return {each for each in of if any(each in participants for participants in mine)}
+
     async def marks_sums(self, conversation_ids: Collection[UUID]) -> dict[UUID, int]:
         await self._state.faults.before("marks_sums")
         found = {each: self._state.rooms[each] for each in conversation_ids if each in self._state.rooms}

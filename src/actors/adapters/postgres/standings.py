@@ -18,6 +18,10 @@ _MARKS_SUMS: Final = """
 SELECT conversation_id, sum(last_read_seq + last_delivered_seq)::bigint AS total
 FROM participants WHERE conversation_id = ANY($1::uuid[]) GROUP BY conversation_id
 """
+_COMPANIONS: Final = """
+SELECT DISTINCT other.user_id FROM participants mine JOIN participants other USING (conversation_id)
+WHERE mine.user_id = $1 AND other.user_id = ANY($2::uuid[])
+"""
 
 
 class PostgresStandings:
@@ -37,6 +41,9 @@ class PostgresStandings:
     async def revs(self, conversation_ids: Collection[UUID]) -> dict[UUID, int]:
         rows = await self._database.fetch(_REVS, list(conversation_ids))
         return {row["id"]: row["rev"] for row in rows}
+
+    async def companions(self, user_id: UUID, of: Collection[UUID]) -> set[UUID]:
+        return {row["user_id"] for row in await self._database.fetch(_COMPANIONS, user_id, list(of))}
 
     async def marks_sums(self, conversation_ids: Collection[UUID]) -> dict[UUID, int]:
         rows = await self._database.fetch(_MARKS_SUMS, list(conversation_ids))

@@ -13,7 +13,7 @@ from chatcore.validation import check_storable
 from chathttp.errors import EDGE, error_body
 from chathttp.identity.verifier import Principal
 from chathttp.rest.services import MAX_PAGE_SIZE
-from chathttp.wire import ConversationJson, to_json
+from chathttp.wire import ConversationJson, PresenceJson, to_json
 
 _T = TypeVar("_T")
 
@@ -23,7 +23,9 @@ _MAX_PAGE: Final = 10_000_000
 
 
 def json_answer(
-    value: msgspec.Struct | list[ConversationJson], status: int = 200, headers: Mapping[str, str] | None = None
+    value: msgspec.Struct | list[ConversationJson] | list[PresenceJson],
+    status: int = 200,
+    headers: Mapping[str, str] | None = None,
 ) -> Response:
     return Response(to_json(value), status, dict(headers or {}), content_type=JSON)
 

@@ -9,8 +9,9 @@ from attrs import frozen
 
 from actors.conversation.messages import ConversationMessage
 from actors.ports import ConversationStore, MessageHistory, Standings, UserDirectory
+from actors.presence.ports import PresenceLookup
 from actors.runtime.ref import Ref
-from actors.users.messages import UsersMessage
+from actors.users.messages import Notify
 from chathttp.identity.service import IdentityService
 from chathttp.identity.verifier import TokenVerifier
 from chathttp.rate import RateLimiter
@@ -51,7 +52,9 @@ class Health:
 
 @frozen(kw_only=True)
 class Services:
-    """`now` is the wall clock in seconds since 1970. `send_limiter` is shared with the sockets."""
+    """`now` is the wall clock in seconds since 1970. `send_limiter` is shared with the sockets. `tell_users` reaches them
+    on all nodes.
+    """
 
     settings: Settings
     verifier: TokenVerifier
@@ -61,7 +64,8 @@ class Services:
     users: UserDirectory
     standings: Standings
     conversations: ConversationRefs
-    tell_users: Callable[[UsersMessage], None]
+    tell_users: Callable[[Notify], None]
+    presence: PresenceLookup
     send_limiter: RateLimiter[UUID]
     health: Health
     now: Callable[[], float]

@@ -11,7 +11,7 @@ from actors.conversation.subscription import Topic
 NOTIFICATIONS: Final = "/user/queue/notification"
 ERRORS: Final = "/user/queue/errors"
 _PREFIX: Final = "/topic/conversation."
-_SUFFIXES: Final = {"": Topic.MESSAGES, ".typing": Topic.TYPING, ".read": Topic.READ}
+_SUFFIXES: Final = {"": Topic.MESSAGES, ".typing": Topic.TYPING, ".read": Topic.READ, ".presence": Topic.PRESENCE}
 _UUID_LENGTH: Final = 36
 _MAX_LENGTH: Final = len(_PREFIX) + _UUID_LENGTH + max(map(len, _SUFFIXES))
 

@@ -9,6 +9,7 @@ from attrs import field, frozen
 from actors.conversation.directory import Conversations
 from actors.conversation.subscription import BodyEncoder
 from actors.ports import MessageHistory
+from actors.presence.ports import PresenceDesk
 from actors.users.actor import Users
 from chathttp.edge.timer_wheel import Timers
 from chathttp.identity.verifier import TokenVerifier
@@ -44,6 +45,7 @@ class SessionServices:
 
     conversations: Conversations
     users: Users
+    presence: PresenceDesk
     history: MessageHistory
     encoder: BodyEncoder
     verifier: TokenVerifier

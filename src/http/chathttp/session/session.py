@@ -3,6 +3,7 @@
 from collections.abc import Coroutine, Sequence
 from typing import assert_never
 from urllib.parse import parse_qs
+from uuid import UUID
 
 import trio
 
@@ -63,6 +64,7 @@ class _Session:
         "_handshake_token",
         "_link",
         "_liveness",
+        "_present",
         "_protocol",
         "_refused",
         "_sender",
@@ -83,6 +85,7 @@ class _Session:
         self._transport = transport
         self._handshake_token = handshake_token
         self._link = Link(transport)
+        self._present: UUID | None = None
         self._refused: Frame | None = None
         self._decoder = Decoder(policy.stomp)
         self._protocol = StompServerProtocol(
@@ -153,6 +156,8 @@ class _Session:
         await self._perform_all(self._decoder.end_of_message())
 
     def _close(self) -> None:
+        if self._present is not None:
+            self._services.presence.left(self._present)
         self._services.running.discard(self)
         self._liveness.stop()
         if self._sender is not None and self._protocol.connected:
@@ -229,6 +234,8 @@ class _Session:
             raise _Refuse(error) from None
         self._link.principal = principal
         self._handshake_token = None
+        self._present = principal.user_id
+        self._services.presence.came(principal.user_id)
         heartbeat = self._services.policy.heartbeat_ms
         self._link.write(server_frames.connected(command.version, (heartbeat, heartbeat)))
         self._liveness.connected(command.heartbeat, principal.expires_at)
