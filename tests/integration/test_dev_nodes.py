@@ -1,6 +1,7 @@
 """``stackmentor dev --nodes``: several nodes, one PostgreSQL, one Valkey; together in life, together in death."""
 
 import contextlib
+import json
 import os
 import signal
 import socket
@@ -18,6 +19,7 @@ from tests.kit.devnodes import DevNodes
 from tests.kit.devserver import PASSWORD, DevServer
 from tests.kit.process import gone
 from tests.kit.redis import RedisServer
+from tests.kit.stomp_client import stomp_client
 
 
 @pytest.fixture
@@ -69,6 +71,21 @@ def test_three_nodes_serve_one_database_with_the_demo_users_once(nodes: DevNodes
             assert len(client.get("/api/conversations").raise_for_status().json()) == 2
             page = client.get("/api/messages", params={"conversationId": group}).raise_for_status().json()
             assert [message["text"] for message in page["content"]] == ["by the first"]
+
+
+async def test_message_sent_to_one_node_is_received_on_the_others(nodes: DevNodes) -> None:
+    with _sign_in(nodes.urls[0]) as alice, _sign_in(nodes.urls[2], "bob") as bob:
+        group = _group(alice)
+        tokens = [each.headers["Authorization"].removeprefix("Bearer ") for each in (alice, bob)]
+    first, third = (f"{url.replace('http', 'ws')}/ws" for url in (nodes.urls[0], nodes.urls[2]))
+    async with stomp_client(first, tokens[0]) as alice_socket, stomp_client(third, tokens[1]) as bob_socket:
+        for each in (alice_socket, bob_socket):
+            await each.subscribe(f"/topic/conversation.{group}")
+        for sender, text in ((alice_socket, "from the first"), (bob_socket, "from the third")):
+            body = json.dumps({"conversationId": group, "text": text}).encode()
+            await sender.send("SEND", {"destination": "/app/message.send"}, body)
+            for each in (alice_socket, bob_socket):
+                assert json.loads((await each.expect("MESSAGE")).body)["text"] == text
 
 
 @pytest.mark.parametrize("stop", [DevNodes.interrupt, DevNodes.terminate])
