@@ -84,6 +84,18 @@ def test_a_mark_that_another_node_moved_is_announced_but_not_stored_again() -> N
     assert not marks.has_unsaved
 
 
+def test_only_what_moved_here_is_for_the_others_to_know() -> None:
+    marks = Marks([member(ALICE), member(BOB), member(CAROL)])
+    marks.heard([Mark(ALICE, 2, 1)])
+    marks.sent(CAROL, 3)
+    marks.read(BOB, 1, 3)
+    moved = marks.take_unannounced(delivered_too=True)
+    assert {mark.user_id for mark in moved.all} == {ALICE, BOB, CAROL}
+    assert moved.here == [Mark(BOB, 1, 1)]
+    assert [mark.user_id for mark in marks.take_unsaved()] == [BOB]
+    assert marks.total == 4 + 2 + 6
+
+
 def test_all_can_be_announced_again() -> None:
     marks = Marks([member(ALICE), member(BOB, read=1)])
     marks.announce_all()
@@ -195,6 +207,18 @@ class MarksMachine(RuleBasedStateMachine):
     def another_node_marks(self, user_id: UUID, read: int, delivered: int) -> None:
         self._raise(self.database, user_id, min(read, self.last_seq), min(delivered, self.last_seq))
         self._merge()
+
+    @rule(user_id=st.sampled_from(USERS), read=st.integers(0, 30), delivered=st.integers(0, 30))
+    def another_node_tells(self, user_id: UUID, read: int, delivered: int) -> None:
+        """It stores them itself; they may be of messages that this node has not heard of."""
+        self._raise(self.database, user_id, read, delivered)
+        self._raise(self.expected, user_id, read, delivered)
+        self.marks.heard([Mark(user_id, read, delivered)])
+
+    @rule(user_id=st.sampled_from(USERS), read=st.integers(0, 30), delivered=st.integers(0, 30))
+    def a_former_incarnation_knew(self, user_id: UUID, read: int, delivered: int) -> None:
+        self._raise(self.expected, user_id, read, delivered)
+        self.marks.recall([Mark(user_id, read, delivered)])
 
     @rule(user_id=st.sampled_from(USERS))
     def leave_or_join(self, user_id: UUID) -> None:

@@ -79,3 +79,32 @@ def test_announcements_alternate_keep_their_distance_and_end_in_time(
         assert typing.next_deadline == min((held[each] for each in typists), default=inf)
         if step == "expire":
             assert all(held[each] > now for each in typists)
+
+
+def test_a_start_that_lasts_is_told_to_others_every_half_timeout() -> None:
+    typing = Typing(6.0, 1.0)
+    assert not typing.tell(ALICE, 0.0)
+    typing.start(ALICE, 0.0)
+    assert typing.tell(ALICE, 0.0)
+    assert typing.next_deadline == 6.0
+    typing.start(ALICE, 1.0)
+    assert not typing.tell(ALICE, 1.0)
+    assert typing.next_deadline == 3.0
+    assert typing.take_untold(2.9) == []
+    assert typing.take_untold(3.0) == [ALICE]
+    assert typing.take_untold(6.5) == []
+    typing.start(ALICE, 6.5)
+    assert typing.tell(ALICE, 6.5)
+    assert typing.retell(7.0) == [ALICE]
+    assert typing.untell(ALICE)
+    assert not typing.untell(ALICE)
+
+
+def test_a_start_that_was_heard_is_no_business_of_this_node_to_tell() -> None:
+    typing = Typing(6.0, 1.0)
+    assert typing.heard(BOB, 0.0)
+    assert not typing.heard(BOB, 0.1)
+    assert typing.retell(1.0) == typing.take_untold(5.0) == []
+    assert not typing.untell(BOB)
+    assert typing.expire(6.1) == [BOB]
+    assert typing.heard(BOB, 6.2)
