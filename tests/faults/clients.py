@@ -75,6 +75,8 @@ def _reason(error: BaseException) -> str:
             return f"handshake {error.status_code}"
         case GoneError():
             return str(error)
+        case OSError():
+            return "refused"
         case _:
             return type(error).__name__
 
@@ -103,6 +105,8 @@ class Sender:
     window: int = 8
     open: dict[str, _Open] = attrs.field(factory=dict[str, _Open])
     acked: int = 0
+    newest: float = 0.0
+    """When the message was first sent that was acknowledged last of all sent."""
     _count: int = 0
     _wake: trio.Event = attrs.field(factory=trio.Event)
 
@@ -129,7 +133,7 @@ class Sender:
                 if self.acked > acked:
                     back_off.succeeded()
                 await back_off.wait()
-                node = self.world.rng.choice(self.world.nodes)
+                node = self.world.another(self.member)
 
     async def _compose(self) -> None:
         while self.world.sending:
@@ -183,6 +187,7 @@ class Sender:
         each = self.open.pop(key, None)
         repeated = each is None or each.times > 1
         self.world.history.acked.append(Acked(key, message_id, int(seq), trio.current_time(), repeated))
+        self.newest = max(self.newest, self.world.history.sent[key].at)
         self.acked += 1
 
     def _refused(self, frame: Frame, node: Node) -> None:
@@ -242,7 +247,7 @@ class Subscriber:
             if len(self.log.entries) > heard + 1:
                 back_off.succeeded()
             await back_off.wait()
-            node = self.world.rng.choice(self.world.nodes)
+            node = self.world.another(self.member)
 
     async def _talk(self, client: StompClient, node: Node) -> None:
         topic = f"/topic/conversation.{self.world.conversation}"

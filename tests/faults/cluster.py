@@ -5,24 +5,26 @@ import os
 import random
 import signal
 import tempfile
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
+from enum import StrEnum
 from pathlib import Path
 from typing import Final
-from urllib.parse import urlsplit
 
 import attrs
 import psycopg
 import trio
+from psycopg.conninfo import conninfo_to_dict
 
 from chathttp.dev.accounts import provision_tokens
 from chathttp.settings import Settings
 from tests.faults.history import MarkSample, Stored, StoredMessage
+from tests.faults.network import NodeNetwork, node_network
 from tests.kit.command import COMMAND
 from tests.kit.devserver import DevServer
-from tests.kit.pgproxy import PostgresProxy
+from tests.kit.pgproxy import PostgresProxy, postgres_socket
 from tests.kit.postgres import PostgresServer, own_postgres_server
-from tests.kit.proxy import Proxy, ProxyThread
+from tests.kit.proxy import Place, Proxy, ProxyThread
 from tests.kit.redis import RedisServer, free_port, own_redis_server
 
 USERS: Final = 24
@@ -35,21 +37,38 @@ SETTINGS: Final = {
     "DRAIN_TIME": "3",
     "STATEMENT_TIMEOUT": "5",
     "DATABASE_CONNECT_TIMEOUT": "2",
-    "HOST": "127.0.0.1",
+    "HOST": "0.0.0.0",
 }
 """Of every node: no limits on what a user may send, and times short enough for a test to see their end."""
+
+
+@attrs.frozen
+class Site:
+    """Where a node runs, and how it reaches the services and is reached. `redis_url` is empty for one that is alone."""
+
+    database_url: str
+    redis_url: str = ""
+    host: str = "127.0.0.1"
+    prefix: Sequence[str] = ()
 
 
 class Node(DevServer):
     """One `stackmentor serve` on a port that stays its own. It dies with the thread that started it."""
 
-    def __init__(self, name: str, directory: Path, env: Mapping[str, str], prefix: Sequence[str] = ()) -> None:
+    def __init__(self, name: str, directory: Path, site: Site, env: Mapping[str, str]) -> None:
         directory.mkdir()
         self.name = name
-        self.port = free_port()
-        command = (*prefix, "setpriv", "--pdeathsig", "KILL", *COMMAND, "serve")
-        super().__init__(directory, self.port, env, command)
         self.frozen = False
+        port = free_port()
+        self._fixed_url = f"http://{site.host}:{port}"
+        ours = {**SETTINGS, "DATABASE_URL": site.database_url, "REDIS_URL": site.redis_url}
+        given = {f"STACKMENTOR_{key}": value for key, value in ours.items()}
+        command = (*site.prefix, "setpriv", "--pdeathsig", "KILL", *COMMAND, "serve")
+        super().__init__(directory, port, {**given, **env}, command)
+
+    def await_ready(self) -> None:
+        super().await_ready()
+        self.url = self._fixed_url
 
     def freeze(self) -> None:
         os.kill(self.pid, signal.SIGSTOP)
@@ -76,27 +95,18 @@ class User:
 
 @attrs.define
 class Cluster:
-    """`redis` is None for nodes that are alone. With proxies, `redis_proxies` and `database_proxies` are by node."""
+    """`redis` is None for nodes that are alone."""
 
     nodes: Sequence[Node]
     postgres: PostgresServer
     database_url: str
     redis: RedisServer | None
     users: Sequence[User]
-    proxies: ProxyThread | None = None
-    redis_proxies: Sequence[Proxy] = ()
-    database_proxies: Sequence[Proxy] = ()
-
-    def node_of(self, ws_url: str) -> str:
-        port = urlsplit(ws_url).port
-        return next(node.name for node in self.nodes if node.port == port)
+    wiring: "Wiring"
 
     def mend(self) -> None:
         """Whatever a fault that was interrupted has left behind is undone."""
-        for proxy in (*self.redis_proxies, *self.database_proxies):
-            for control in (proxy.thaw, proxy.admit):
-                assert self.proxies is not None
-                self.proxies.control(control)
+        self.wiring.mend()
         self.postgres.start()
         self.postgres.thaw()
         if self.redis is not None:
@@ -142,20 +152,47 @@ class Cluster:
         return dict(rows)
 
 
+@attrs.define
+class Wiring:
+    """What is between the nodes and the services; by node."""
+
+    sites: Sequence[Site]
+    redis_proxies: Sequence[Proxy] = ()
+    database_proxies: Sequence[Proxy] = ()
+    networks: Sequence[NodeNetwork] = ()
+    thread: ProxyThread | None = None
+
+    def control(self, action: Callable[[], None]) -> None:
+        """Have a control of one of the proxies called, soon."""
+        assert self.thread is not None, "there are no proxies"
+        self.thread.control(action)
+
+    def mend(self) -> None:
+        for proxy in (*self.redis_proxies, *self.database_proxies):
+            self.control(proxy.thaw)
+            self.control(proxy.admit)
+        for network in self.networks:
+            network.mend()
+
+
+class Wired(StrEnum):
+    """How the nodes reach the services."""
+
+    DIRECTLY = "directly"
+    BY_PROXIES = "by proxies"
+    BY_CABLES = "by cables"  # that can be pulled
+
+
 @contextmanager
 def running_cluster(
     count: int = 3,
     *,
+    wired: Wired = Wired.DIRECTLY,
     bridged: bool = True,
-    proxied: bool = False,
     postgres: PostgresServer | None = None,
-    env: Mapping[str, str] | None = None,
     env_of_first: Mapping[str, str] | None = None,
 ) -> Generator[Cluster]:
-    """Runs during the block, outside of any event loop. `env` is without the prefix `STACKMENTOR_`.
-
-    With `proxied` each node has a proxy of its own to Redis and one to PostgreSQL.
-    """
+    """Runs during the block, outside of any event loop. Without `postgres` it has one of its own."""
     with contextlib.ExitStack() as stack:
         postgres = postgres or stack.enter_context(own_postgres_server())
         redis = stack.enter_context(own_redis_server()) if bridged else None
@@ -163,42 +200,54 @@ def running_cluster(
         url = postgres.fresh_database()
         settings = Settings(database_url=url, access_token_lifetime=TOKEN_LIFETIME)
         users = [User(str(user_id), token) for user_id, token in trio.run(provision_tokens, settings, USERS)]
-        to_redis, to_database, redis_urls = _proxies(count, url, redis, directory) if proxied else ([], [], [])
-        thread = stack.enter_context(ProxyThread.running(*to_redis, *to_database)) if proxied else None
+        match wired:
+            case Wired.DIRECTLY:
+                wiring = Wiring([Site(url, "" if redis is None else redis.url)] * count)
+            case Wired.BY_PROXIES:
+                wiring = _by_proxies(stack, count, url, redis, directory)
+            case Wired.BY_CABLES:
+                wiring = _by_cables(stack, count, url, redis)
         nodes: list[Node] = []
-        for number in range(count):
-            given = {**SETTINGS, "DATABASE_URL": url, **(env or {})}
-            if proxied:
-                given["DATABASE_URL"] = to_database[number].url
-            if redis is not None:
-                given["REDIS_URL"] = redis_urls[number] if proxied else redis.url
-            prefixed = {f"STACKMENTOR_{name}": value for name, value in given.items()}
-            if number == 0:
-                prefixed |= env_of_first or {}
-            node = Node("ABCDEFGH"[number], directory / f"node{number}", prefixed)
+        for number, site in enumerate(wiring.sites):
+            env = (env_of_first or {}) if number == 0 else {}
+            node = Node("ABCDEFGH"[number], directory / f"node{number}", site, env)
             stack.callback(_end, node)
             node.start_without_waiting()
             nodes.append(node)
         for node in nodes:
             node.await_ready()
-        yield Cluster(nodes, postgres, url, redis, users, thread, to_redis, to_database)
+        yield Cluster(nodes, postgres, url, redis, users, wiring)
 
 
-def _proxies(
-    count: int, database_url: str, redis: RedisServer | None, directory: Path
-) -> tuple[list[Proxy], list[PostgresProxy], list[str]]:
-    to_database: list[PostgresProxy] = []
-    to_redis: list[Proxy] = []
-    urls: list[str] = []
+def _by_proxies(
+    stack: contextlib.ExitStack, count: int, database_url: str, redis: RedisServer | None, directory: Path
+) -> Wiring:
+    assert redis is not None
+    wiring = Wiring([])
     for number in range(count):
         sockets = directory / f"sockets{number}"
         sockets.mkdir()
-        to_database.append(PostgresProxy(database_url, sockets))
-        if redis is not None:
-            port = free_port()
-            to_redis.append(Proxy(("127.0.0.1", redis.port), ("127.0.0.1", port), random.Random(number)))
-            urls.append(f"redis://127.0.0.1:{port}/0")
-    return to_redis, to_database, urls
+        to_database = PostgresProxy(database_url, sockets)
+        listening = ("127.0.0.1", free_port())
+        to_redis = Proxy(("127.0.0.1", redis.port), listening, random.Random(number))
+        wiring.sites = [*wiring.sites, Site(to_database.url, f"redis://127.0.0.1:{listening[1]}/0")]
+        wiring.redis_proxies = [*wiring.redis_proxies, to_redis]
+        wiring.database_proxies = [*wiring.database_proxies, to_database]
+    wiring.thread = stack.enter_context(ProxyThread.running(*wiring.redis_proxies, *wiring.database_proxies))
+    return wiring
+
+
+def _by_cables(stack: contextlib.ExitStack, count: int, database_url: str, redis: RedisServer | None) -> Wiring:
+    assert redis is not None
+    parts = conninfo_to_dict(database_url)
+    services: dict[str, Place] = {"redis": ("127.0.0.1", redis.port), "sql": postgres_socket(database_url)}
+    networks = [stack.enter_context(node_network(services)) for _ in range(count)]
+    sites: list[Site] = []
+    for network in networks:
+        cache, sql = network.ways["redis"], network.ways["sql"]
+        url = f"postgresql://{parts['user']}@{sql.host}:{sql.port}/{parts['dbname']}"
+        sites.append(Site(url, f"redis://{cache.host}:{cache.port}/0", network.host, network.prefix))
+    return Wiring(sites, networks=networks)
 
 
 def _end(node: Node) -> None:

@@ -1,12 +1,15 @@
 """What can go wrong, each as a fault that a run can cause. Times are those of a short run; `scale` stretches them."""
 
+from collections.abc import Callable, Mapping
 from typing import Final
 
 import trio
 
-from tests.faults.cluster import Node
+from tests.faults.cluster import Cluster, Node
 from tests.faults.run import Fault, Scene
 from tests.kit.redis import RedisServer
+
+Action = Callable[[Cluster], None]
 
 KILLED_FOR: Final = 2.0
 FROZEN_FOR: Final = 10.0
@@ -20,7 +23,7 @@ async def calm(scene: Scene) -> None:
 
 
 async def redis_killed(scene: Scene) -> None:
-    redis = _redis(scene)
+    redis = _redis_of(scene.cluster)
     redis.kill()
     scene.note("Redis killed")
     await trio.sleep(KILLED_FOR * scene.scale)
@@ -28,7 +31,7 @@ async def redis_killed(scene: Scene) -> None:
 
 
 async def redis_frozen(scene: Scene) -> None:
-    redis = _redis(scene)
+    redis = _redis_of(scene.cluster)
     redis.freeze()
     scene.note("Redis frozen")
     await trio.sleep(FROZEN_FOR * scene.scale)
@@ -36,39 +39,56 @@ async def redis_frozen(scene: Scene) -> None:
 
 
 async def redis_cut_in_mid_frame(scene: Scene) -> None:
+    wiring = scene.cluster.wiring
+    before = [proxy.cuts for proxy in wiring.redis_proxies]
     for _ in range(round(8 * scene.scale)):
-        for proxy in scene.cluster.redis_proxies:
-            scene.control(proxy.cut_in_mid_frame)
+        for proxy in wiring.redis_proxies:
+            wiring.control(proxy.cut_in_mid_frame)
         scene.note("every connection to Redis is to be cut in its next frame")
         await trio.sleep(scene.rng.uniform(0.1, 1.0))
-
-
-async def node_parted_from_redis(scene: Scene) -> None:
-    proxy = scene.rng.choice(scene.cluster.redis_proxies)
-    scene.control(proxy.freeze)
-    scene.note("one node and Redis hear nothing of each other")
-    await trio.sleep(5.0 * scene.scale)
-    scene.control(proxy.thaw)
+    cuts = [proxy.cuts - cuts for proxy, cuts in zip(wiring.redis_proxies, before, strict=True)]
+    scene.note(f"cut connections by node: {cuts}")
+    assert all(count >= 4 for count in cuts), cuts
 
 
 async def node_refused_by_redis(scene: Scene) -> None:
-    proxy = scene.rng.choice(scene.cluster.redis_proxies)
-    scene.control(proxy.refuse)
+    wiring = scene.cluster.wiring
+    proxy = scene.rng.choice(wiring.redis_proxies)
+    wiring.control(proxy.refuse)
     scene.note("one node is refused by Redis")
     await trio.sleep(5.0 * scene.scale)
-    scene.control(proxy.admit)
+    wiring.control(proxy.admit)
 
 
-async def node_parted_from_database(scene: Scene) -> None:
-    proxy = scene.rng.choice(scene.cluster.database_proxies)
-    scene.control(proxy.freeze)
+async def database_silent_then_gone(scene: Scene) -> None:
+    """As by a firewall that forgets its connections: nothing comes through, and then they are refused."""
+    wiring = scene.cluster.wiring
+    proxy = scene.rng.choice(wiring.database_proxies)
+    wiring.control(proxy.freeze)
     scene.note("one node and PostgreSQL hear nothing of each other")
     await trio.sleep(6.0 * scene.scale)
-    scene.control(proxy.refuse)
+    wiring.control(proxy.refuse)
+    wiring.control(proxy.thaw)
     scene.note("its connections are gone")
-    scene.control(proxy.thaw)
     await trio.sleep(1.0)
-    scene.control(proxy.admit)
+    wiring.control(proxy.admit)
+
+
+async def cable_to_redis_pulled(scene: Scene) -> None:
+    await _pull(scene, "redis")
+
+
+async def cable_to_database_pulled(scene: Scene) -> None:
+    await _pull(scene, "sql")
+
+
+async def _pull(scene: Scene, name: str) -> None:
+    number = scene.rng.randrange(len(scene.cluster.nodes))
+    cable = scene.cluster.wiring.networks[number].ways[name].cable
+    await trio.to_thread.run_sync(cable.cut)
+    scene.note(f"the cable of {scene.cluster.nodes[number].name} is pulled")
+    await trio.sleep(6.0 * scene.scale)
+    await trio.to_thread.run_sync(cable.mend)
 
 
 async def postgres_killed(scene: Scene) -> None:
@@ -130,8 +150,8 @@ async def start(node: Node) -> None:
     await trio.to_thread.run_sync(node.await_ready)
 
 
-def _redis(scene: Scene) -> RedisServer:
-    redis = scene.cluster.redis
+def _redis_of(cluster: Cluster) -> RedisServer:
+    redis = cluster.redis
     assert redis is not None
     return redis
 
@@ -140,11 +160,49 @@ CALM: Final = Fault("none", calm)
 REDIS_KILLED: Final = Fault("Redis killed and restarted", redis_killed)
 REDIS_FROZEN: Final = Fault("Redis frozen", redis_frozen)
 REDIS_CUT: Final = Fault("connections to Redis cut in mid-frame", redis_cut_in_mid_frame)
-REDIS_PARTED: Final = Fault("one node parted from Redis", node_parted_from_redis)
+REDIS_CABLE: Final = Fault("cable between one node and Redis pulled", cable_to_redis_pulled)
+DATABASE_CABLE: Final = Fault("cable between one node and PostgreSQL pulled", cable_to_database_pulled, 20.0)
 REDIS_REFUSED: Final = Fault("one node refused by Redis", node_refused_by_redis)
-DATABASE_PARTED: Final = Fault("one node parted from PostgreSQL", node_parted_from_database)
+DATABASE_SILENT: Final = Fault("one node's connections to PostgreSQL silent, then gone", database_silent_then_gone)
 POSTGRES_KILLED: Final = Fault("PostgreSQL killed and restarted", postgres_killed)
 POSTGRES_FROZEN: Final = Fault("PostgreSQL frozen", postgres_frozen)
 NODE_KILLED: Final = Fault("one node killed in a loop", node_killed_in_a_loop)
 NODE_FROZEN: Final = Fault("one node frozen", node_frozen)
 NODES_ROLLED: Final = Fault("nodes rolled", nodes_rolled)
+
+
+def _nothing(cluster: Cluster) -> None:
+    """Redis stays as it is."""
+
+
+def _kill_redis(cluster: Cluster) -> None:
+    _redis_of(cluster).kill()
+
+
+def _start_redis(cluster: Cluster) -> None:
+    _redis_of(cluster).start()
+
+
+def _freeze_redis(cluster: Cluster) -> None:
+    _redis_of(cluster).freeze()
+
+
+def _thaw_redis(cluster: Cluster) -> None:
+    _redis_of(cluster).thaw()
+
+
+def _cut_off_the_second(cluster: Cluster) -> None:
+    cluster.wiring.control(cluster.wiring.redis_proxies[1].freeze)
+
+
+def _join_the_second(cluster: Cluster) -> None:
+    cluster.wiring.control(cluster.wiring.redis_proxies[1].thaw)
+
+
+REMOVALS: Final[Mapping[str, tuple[Action, Action, float]]] = {
+    "up": (_nothing, _nothing, 1.0),
+    "killed": (_kill_redis, _start_redis, 3.0),
+    "frozen": (_freeze_redis, _thaw_redis, 3.0),
+    "cut off": (_cut_off_the_second, _join_the_second, 3.0),
+}
+"""By what is wrong with Redis: how it comes and goes, and the seconds until who was removed must hear nothing more."""

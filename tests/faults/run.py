@@ -24,7 +24,9 @@ SAMPLE_PAUSE: Final = 0.4
 
 @attrs.frozen
 class Fault:
-    """`cause` returns when the fault has ended; within `heals_within` seconds of that all must be well."""
+    """`cause` returns when the fault has ended. Within `heals_within` seconds of that every subscriber must have got a
+    message that was sent after it, and every sender a receipt for one.
+    """
 
     name: str
     cause: "Callable[[Scene], Awaitable[None]]"
@@ -51,15 +53,10 @@ class Scene:
     rng: random.Random
     scale: float
     flow: "Callable[[], Awaitable[None]]"
-    """Waits until every subscriber has got a message sent after the call."""
+    """Waits until every subscriber has got a message sent after the call, and every sender a receipt for one."""
 
     def note(self, what: str) -> None:
         self.world.note(what)
-
-    def control(self, action: Callable[[], None]) -> None:
-        """Have a control of one of the cluster's proxies called."""
-        assert self.cluster.proxies is not None
-        self.cluster.proxies.control(action)
 
 
 @attrs.frozen
@@ -118,8 +115,9 @@ async def run_fault(
     samples: list[MarkSample] = []
     heal: float | None = None
 
-    async def flow() -> None:
-        await _flow(subscribers, trio.current_time())
+    async def flow(since: float | None = None) -> None:
+        begin = trio.current_time() if since is None else since
+        await until(lambda: all(each.newest > begin for each in (*subscribers, *senders)))
 
     async with trio.open_nursery() as nursery:
         for client in (*senders, *subscribers, *authors, reader):
@@ -133,7 +131,7 @@ async def run_fault(
         ended = trio.current_time()
         world.note("the fault has ended")
         with trio.move_on_after(fault.heals_within):
-            await _flow(subscribers, ended)
+            await flow(ended)
             heal = trio.current_time() - ended
             world.note("healed")
             await trio.sleep(load.calm)
@@ -162,11 +160,6 @@ async def _conversation(owner: Caller, cluster: Cluster) -> str:
     await owner.close()
     assert answer is not None, owner.world.history.troubles
     return answer.json()["id"]
-
-
-async def _flow(subscribers: Sequence[Subscriber], since: float) -> None:
-    """Wait until each has got a message that was sent after `since`."""
-    await until(lambda: all(each.newest > since for each in subscribers))
 
 
 async def until(condition: Callable[[], bool]) -> None:

@@ -16,6 +16,15 @@ BACK_OFF: Final = (0.05, 0.1, 0.2, 0.4, 0.8)
 """Seconds before each attempt in a row to connect, half of each drawn at random; the last one repeats."""
 
 
+@attrs.frozen
+class Member:
+    """Who a client is, and the node it goes to first."""
+
+    name: str
+    user: User
+    home: Node
+
+
 @attrs.define
 class World:
     """`conversation` is where all of them talk."""
@@ -40,6 +49,10 @@ class World:
         self.history.ended.append((who, ended))
         return ended
 
+    def another(self, member: Member) -> Node:
+        """The node to try next: every other time the one that is home."""
+        return member.home if self.rng.random() < 0.5 else self.rng.choice(self.nodes)
+
     def text(self, about: str) -> str:
         return f"{about} {'x' * self.rng.randrange(self.text_size)}"
 
@@ -58,12 +71,3 @@ class BackOff:
         wait = BACK_OFF[min(self._failures, len(BACK_OFF) - 1)]
         self._failures += 1
         await trio.sleep(wait * (1 - self.rng.random() / 2))
-
-
-@attrs.frozen
-class Member:
-    """Who a client is, and the node it goes to first."""
-
-    name: str
-    user: User
-    home: Node

@@ -1,0 +1,171 @@
+"""The figures of runs: what was acknowledged, what went wrong, and how long it took."""
+
+import itertools
+import statistics
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Final
+
+import attrs
+
+from ops.bench.kept import read_kept, write_kept
+from tests.faults.checker import Kind
+from tests.faults.history import Connected, History, Log, Received
+from tests.faults.run import Outcome
+
+RESULTS: Final = Path(__file__).parent / "results" / "faults.json"
+BEGIN, END = "<!-- figures of tests/faults -->", "<!-- end of the figures -->"
+_LOST: Final = (Kind.LOST, Kind.GAP, Kind.MISSED)
+
+
+@attrs.frozen
+class Row:
+    """All runs of one fault. Times are seconds, the longest of all runs; None: it did not heal in time."""
+
+    fault: str
+    runs: int
+    acknowledged: int
+    delivered: int
+    lost: int
+    doubled: int
+    misordered: int
+    other: int
+    heal: float | None
+    silence: float
+    """The longest that any subscriber got no message, from a second before the fault until it had healed."""
+
+
+@attrs.frozen
+class Latency:
+    """From SEND to MESSAGE, in milliseconds."""
+
+    deliveries: int
+    p50: float
+    p99: float
+
+
+@attrs.frozen
+class CutOff:
+    """From the answer to a removal until the last thing the removed member saw on another node: the longest."""
+
+    redis: str
+    removals: int
+    seconds: float
+    allowed: float
+
+
+@attrs.frozen
+class Results:
+    machine: str
+    rows: Sequence[Row]
+    same_node: Latency
+    cross_node: Latency
+    cut_offs: Sequence[CutOff]
+
+
+def row(outcomes: Sequence[Outcome]) -> Row:
+    """Of runs of the same fault."""
+    found = [violation.kind for outcome in outcomes for violation in outcome.violations]
+    heals = [outcome.heal for outcome in outcomes if outcome.heal is not None]
+    lost = sum(kind in _LOST for kind in found)
+    return Row(
+        outcomes[0].fault,
+        len(outcomes),
+        sum(len({each.client_message_id for each in outcome.history.acked}) for outcome in outcomes),
+        sum(
+            isinstance(entry, Received) for outcome in outcomes for log in outcome.history.logs for entry in log.entries
+        ),
+        lost,
+        found.count(Kind.DOUBLED),
+        found.count(Kind.MISORDERED),
+        len(found) - lost - found.count(Kind.DOUBLED) - found.count(Kind.MISORDERED),
+        round(max(heals), 2) if len(heals) == len(outcomes) else None,
+        round(max(_silence(outcome) for outcome in outcomes), 2),
+    )
+
+
+def _silence(outcome: Outcome) -> float:
+    begin, end = outcome.began - 1.0, outcome.ended + (outcome.heal or 0.0)
+    longest = 0.0
+    for log in outcome.history.logs:
+        times = [entry.at for entry in log.entries if isinstance(entry, Received) and begin <= entry.at <= end]
+        gaps = (after - before for before, after in itertools.pairwise([begin, *times, end]))
+        longest = max(longest, *gaps)
+    return longest
+
+
+def latencies(histories: Iterable[History]) -> tuple[Latency, Latency]:
+    """On the sender's node, and on the others; of messages that were sent once."""
+    same: list[float] = []
+    cross: list[float] = []
+    for history in histories:
+        repeated = {each.client_message_id for each in history.acked if each.repeated}
+        for log in history.logs:
+            for node, entry in _live(log):
+                sent = history.sent.get(entry.client_message_id or "")
+                if sent is not None and sent.client_message_id not in repeated:
+                    (same if sent.node == node else cross).append(entry.at - sent.at)
+    return _latency(same), _latency(cross)
+
+
+def _live(log: Log) -> Iterator[tuple[str, Received]]:
+    """What was created while the subscription was in force, and where."""
+    connected: Connected | None = None
+    for entry in log.entries:
+        if isinstance(entry, Connected):
+            connected = entry
+        elif isinstance(entry, Received) and entry.event == "message.created" and connected is not None:
+            yield connected.node, entry
+
+
+def _latency(seconds: Sequence[float]) -> Latency:
+    cuts = statistics.quantiles(seconds, n=100)
+    return Latency(len(seconds), round(cuts[49] * 1000, 1), round(cuts[98] * 1000, 1))
+
+
+def keep(results: Results, path: Path = RESULTS) -> None:
+    write_kept(results, path)
+
+
+def kept(path: Path = RESULTS) -> Results:
+    return read_kept(path, Results)
+
+
+def table(rows: Sequence[Row]) -> str:
+    """In Markdown."""
+    lines = [
+        "| fault | runs | acknowledged | delivered | lost | doubled | misordered | other | heals in | silence |",
+        "|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|",
+    ]
+    for each in rows:
+        heal = "did not" if each.heal is None else f"{each.heal:.2f} s"
+        lines.append(
+            f"| {each.fault} | {each.runs} | {each.acknowledged:,} | {each.delivered:,} | {each.lost} | {each.doubled}"
+            f" | {each.misordered} | {each.other} | {heal} | {each.silence:.2f} s |"
+        )
+    return "\n".join(lines)
+
+
+def page(results: Results) -> str:
+    """The figures as `docs/guarantees.md` has them."""
+    same, cross = results.same_node, results.cross_node
+    lines = [
+        BEGIN,
+        f"Measured on {results.machine}, clients, three nodes, PostgreSQL and Redis all on that machine.",
+        "",
+        table(results.rows),
+        "",
+        "| from SEND to MESSAGE, without a fault | deliveries | p50 | p99 |",
+        "|---|--:|--:|--:|",
+        f"| subscriber on the sender's node | {same.deliveries:,} | {same.p50:.1f} ms | {same.p99:.1f} ms |",
+        f"| subscriber on another node | {cross.deliveries:,} | {cross.p50:.1f} ms | {cross.p99:.1f} ms |",
+        "",
+        "| a member is removed on one node, and on another sees nothing more after | removals | longest | allowed |",
+        "|---|--:|--:|--:|",
+        *(
+            f"| Redis {each.redis} | {each.removals} | {each.seconds:.2f} s | {each.allowed:.0f} s |"
+            for each in results.cut_offs
+        ),
+        END,
+    ]
+    return "\n".join(lines)

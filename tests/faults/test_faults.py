@@ -1,0 +1,52 @@
+"""Three nodes under load, and each of the faults that need nothing between them and the services."""
+
+from tests.faults import faults
+from tests.faults.cluster import Cluster
+from tests.faults.conftest import Holds
+from tests.faults.report import latencies
+
+GONE = {"1012", "wandered", "refused", "handshake 503"}
+"""How connections may end at a roll: closed for the drain, left by their client, or not let in."""
+
+
+async def test_no_fault(cluster: Cluster, holds: Holds) -> None:
+    outcome = await holds(cluster, faults.CALM)
+    assert {each.reason for _, each in outcome.history.ended} <= {"wandered"}
+    same, cross = latencies([outcome.history])
+    assert same.deliveries > 100
+    assert cross.deliveries > 100
+
+
+async def test_redis_killed_and_restarted(cluster: Cluster, holds: Holds) -> None:
+    await holds(cluster, faults.REDIS_KILLED)
+
+
+async def test_redis_frozen_for_ten_seconds(cluster: Cluster, holds: Holds) -> None:
+    await holds(cluster, faults.REDIS_FROZEN)
+
+
+async def test_postgres_killed_and_restarted(cluster: Cluster, holds: Holds) -> None:
+    await holds(cluster, faults.POSTGRES_KILLED)
+
+
+async def test_postgres_frozen_for_ten_seconds(cluster: Cluster, holds: Holds) -> None:
+    await holds(cluster, faults.POSTGRES_FROZEN)
+
+
+async def test_node_killed_in_a_loop(cluster: Cluster, holds: Holds) -> None:
+    outcome = await holds(cluster, faults.NODE_KILLED)
+    assert "1006" in {each.reason for _, each in outcome.history.ended}, "nobody was on it"
+
+
+async def test_node_frozen_for_fifteen_seconds(cluster: Cluster, holds: Holds) -> None:
+    outcome = await holds(cluster, faults.NODE_FROZEN)
+    assert "silent" in {each.reason for _, each in outcome.history.ended}, "nobody was on it"
+
+
+async def test_nodes_rolled_and_no_client_sees_another_error_than_the_close(cluster: Cluster, holds: Holds) -> None:
+    outcome = await holds(cluster, faults.NODES_ROLLED)
+    reasons = {each.reason for who, each in outcome.history.ended if "," not in who}
+    assert "1012" in reasons
+    assert reasons <= GONE
+    calls = {each.reason for who, each in outcome.history.ended if "," in who}
+    assert calls <= {"ConnectError"}, "a request in flight was cut"
