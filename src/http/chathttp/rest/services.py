@@ -52,9 +52,7 @@ class Health:
 
 @frozen(kw_only=True)
 class Services:
-    """`now` is the wall clock in seconds since 1970. `send_limiter` is shared with the sockets. `tell_users` reaches them
-    on all nodes.
-    """
+    """`now` is the wall clock in seconds since 1970. `send_limiter` is the sockets' too. `tell_users`: on all nodes."""
 
     settings: Settings
     verifier: TokenVerifier
