@@ -47,9 +47,24 @@ class Listening:
                 await trio.sleep(0.005)
 
 
-def redis_broker(url: str, *, cluster: bool = False, probe_interval: float = 0.5, inbox: int = 4096) -> RedisBroker:
-    node = f"node-{next(_numbers)}"
-    options = RedisOptions(url=url, node=node, cluster=cluster, probe_interval=probe_interval, inbox=inbox)
+def redis_broker(
+    url: str,
+    *,
+    cluster: bool = False,
+    probe_interval: float = 0.5,
+    inbox: int = 4096,
+    outbox: int = 16_384,
+    outbox_bytes: int = 33_554_432,
+) -> RedisBroker:
+    options = RedisOptions(
+        url=url,
+        node=f"node-{next(_numbers)}",
+        cluster=cluster,
+        probe_interval=probe_interval,
+        inbox=inbox,
+        outbox=outbox,
+        outbox_bytes=outbox_bytes,
+    )
     return RedisBroker(options, random.Random(1))
 
 

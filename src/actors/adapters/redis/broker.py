@@ -192,12 +192,13 @@ class RedisBroker:
             lost = session.close(why)
         self._outbox = self._outbox_bytes = 0
         self._totals.lost += len(lost)
-        self._error = f"{type(why).__name__}: {why}"
+        was, self._error = self._error, f"{type(why).__name__}: {why}"
+        # Told once, not at each attempt; a cancellation is nothing to tell of.
+        if isinstance(why, LOST) and (self._is_up or self._error != was):
+            _log.warning("Redis is away: %s", self._error)
         if self._is_up:
             self._is_up = False
             self._since = trio.current_time()
-            if isinstance(why, LOST):
-                _log.warning("Redis is away: %s", self._error)
             self._inbox.put(Away(lost))
 
     def _answered(self, item: Received) -> None:
