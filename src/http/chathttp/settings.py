@@ -48,6 +48,7 @@ class Settings:
         shape="an address",
     )
     port: int = integer(8080, "port of REST, WebSocket and web client; 0 takes any free one", least=0, most=65_535)
+    workers: int = integer(1, "processes of `serve`, each a node, that share its port", most=256)
     management_port: int = integer(8081, "loopback port of /metrics; 0 takes any free one", least=0, most=65_535)
     trusted_proxies: tuple[Network, ...] = listing(
         _TRUSTED, "networks whose X-Forwarded-For and X-Forwarded-Proto are believed", network

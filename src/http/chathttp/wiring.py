@@ -37,6 +37,7 @@ from chatcore.errors import ChatError
 from chathttp import collector
 from chathttp.edge.listener import open_listener
 from chathttp.edge.server import EdgeServer
+from chathttp.edge.share import ListenerShare
 from chathttp.edge.timer_wheel import Timers
 from chathttp.identity.config import IdentityConfig
 from chathttp.identity.keys import SigningKeys, load_signing_keys
@@ -64,22 +65,30 @@ _INTENSITY: Final = RestartIntensity(max_restarts=5, within=30.0)
 _log: structlog.stdlib.BoundLogger = structlog.stdlib.get_logger("chathttp.node")
 
 
-async def run_node(settings: Settings, *, on_ready: Callable[[str], None], drain: trio.Event | None = None) -> None:
-    """Serve until `drain` is set, then end in good order. `on_ready` is told the URL once it serves.
+async def run_node(
+    settings: Settings,
+    *,
+    on_ready: Callable[[str], None],
+    drain: trio.Event | None = None,
+    share: ListenerShare | None = None,
+) -> None:
+    """Serve until `drain` is set, then end in good order. `on_ready` is told the URL once it serves. With `share` the node
+    is one of several processes on one port, whose listener it takes in place of one of its own.
 
     Raises `OSError` when the port cannot be had, and `IntensityExceeded` when a part of it fails again and again.
     """
-    await _Node(settings, on_ready).run(trio.Event() if drain is None else drain)
+    await _Node(settings, on_ready, share).run(trio.Event() if drain is None else drain)
 
 
 class _Node:
-    def __init__(self, settings: Settings, on_ready: Callable[[str], None]) -> None:
+    def __init__(self, settings: Settings, on_ready: Callable[[str], None], share: ListenerShare | None) -> None:
         rng = random.Random()  # noqa: S311  # jitter of back-offs
         self._settings = settings
         self._on_ready = on_ready
         self._management = ManagementServer(settings.management_port, self._figures)
+        self._share = share
         try:
-            self._listener: socket.socket | None = open_listener(settings.host, settings.port)
+            self._listener: socket.socket | None = self._open_listener(settings.port)
         except OSError:
             self._management.close()
             raise
@@ -216,7 +225,10 @@ class _Node:
     def _take_listener(self) -> socket.socket:
         """The one that was opened at the start, or a new one for an edge that was restarted."""
         listener, self._listener = self._listener, None
-        return open_listener(self._settings.host, self._port) if listener is None else listener
+        return self._open_listener(self._port) if listener is None else listener
+
+    def _open_listener(self, port: int) -> socket.socket:
+        return open_listener(self._settings.host, port) if self._share is None else self._share.listener()
 
     async def _load_keys(self, store: PostgresIdentity) -> SigningKeys:
         """Waits for the database: without its keys no token can be checked."""
@@ -291,6 +303,7 @@ class _Node:
             limits=edge_limits(settings),
             allowed_origins=settings.cors_origins,
             response_headers=partial(response_headers, settings),
+            share=self._share,
         )
 
     def _database_health(self) -> HealthState:

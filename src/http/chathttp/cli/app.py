@@ -28,6 +28,7 @@ app = typer.Typer(
 app.command()(serve.dev)
 app.command()(serve.serve)
 app.command(hidden=True)(serve.node)
+app.command(hidden=True)(serve.worker)
 app.add_typer(migrate.app, name="migrate")
 app.command()(token.token)
 app.command()(load.load)

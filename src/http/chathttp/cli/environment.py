@@ -17,6 +17,7 @@ def read_settings(
     *,
     port: int | None = None,
     data_dir: Path | None = None,
+    workers: int | None = None,
     required: tuple[str, ...] = (),
 ) -> Settings:
     """The command's settings, with logging set up by them. Raises :class:`SettingsError`."""
@@ -26,6 +27,8 @@ def read_settings(
         given[variable_of("port")] = str(port)
     if data_dir is not None:
         given[variable_of("data_dir")] = str(data_dir)
+    if workers is not None:
+        given[variable_of("workers")] = str(workers)
     settings = Settings.from_environment(given, required=required)
     configure_logs(settings.log_level, settings.log_format)
     return settings

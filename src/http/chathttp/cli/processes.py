@@ -89,6 +89,10 @@ class Processes:
         self._window = RestartWindow(intensity)
         self._running: dict[str, trio.Process] = {}
         self._served: set[str] = set()
+        self._serving: dict[str, trio.Process] = {}
+        self._asked_to_end: set[str] = set()
+        self._one_serves = trio.Event()
+        """Of the next process that begins to serve."""
         self._ending = trio.Event()
         self._error: ProcessesError | None = None
 
@@ -105,6 +109,23 @@ class Processes:
             nursery.cancel_scope.cancel()
         if self._error is not None:
             raise self._error
+
+    async def roll(self, number: signal.Signals) -> None:
+        """Replace the processes one after the other, each once the one before it serves again. `number` is the signal
+        upon which they drain. One that had ended already is let be.
+        """
+        for spec in self._specs:
+            process = self._running.get(spec.name)
+            if process is None or self._ending.is_set():
+                continue
+            _log.info("process_rolled", process=spec.name)
+            self._asked_to_end.add(spec.name)
+            process.send_signal(number)
+            with trio.move_on_after(self._drain_patience):
+                await process.wait()
+            process.kill()
+            while self._serving.get(spec.name) in (None, process):
+                await self._one_serves.wait()
 
     async def _end_when(self, drain: trio.Event) -> None:
         async with trio.open_nursery() as nursery:
@@ -129,6 +150,9 @@ class Processes:
             status = await self._serve(spec)
             if self._ending.is_set():
                 return
+            if spec.name in self._asked_to_end:
+                self._asked_to_end.discard(spec.name)
+                continue
             now = trio.current_time()
             if spec.name not in self._served:
                 self._give_up(f"{spec.name} does not start: it ended with {_told(status)}")
@@ -184,6 +208,9 @@ class Processes:
     def _heard(self, spec: ProcessSpec, line: str) -> None:
         if line.startswith(READY):
             self._served.add(spec.name)
+            self._serving[spec.name] = self._running[spec.name]
+            self._one_serves.set()
+            self._one_serves = trio.Event()
             self._on_ready(spec.name, line.removeprefix(READY).strip())
         else:
             _say(spec.prefix, line)

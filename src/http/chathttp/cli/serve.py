@@ -16,12 +16,14 @@ from chathttp.cli.descriptors import allow_connections
 from chathttp.cli.environment import read_settings
 from chathttp.cli.nodes import MOST_NODES, NodePlan, node_settings, plan_nodes, run_nodes
 from chathttp.cli.signals import drained_by_signals
+from chathttp.cli.workers import check_workers, leave_on_hangup, run_workers, worker_settings
 from chathttp.dev.accounts import provision_demo
 from chathttp.dev.cluster import Cluster, prepare_cluster
 from chathttp.dev.lock import data_directory_lock
 from chathttp.dev.postgres import ensure_database
 from chathttp.dev.program import run_program
 from chathttp.dev.redis import EmbeddedRedis, prepare_redis
+from chathttp.edge.share import ListenerShare
 from chathttp.settings import Settings
 
 
@@ -46,11 +48,26 @@ def dev(
         _run(partial(_dev, settings, plans, cluster, redis))
 
 
-def serve() -> None:
+def serve(
+    workers: Annotated[int | None, typer.Option(min=1, help="Processes that share the port, each a node.")] = None,
+) -> None:
     """Serve on the PostgreSQL of STACKMENTOR_DATABASE_URL, whose schema `migrate up` has made. SIGTERM drains."""
-    settings = read_settings({"host": "0.0.0.0"}, required=("database_url",))  # noqa: S104 - a container's only address
+    settings = read_settings(
+        {"host": "0.0.0.0"},  # noqa: S104 - a container's only address
+        workers=workers,
+        required=("database_url",),
+    )
+    if settings.workers > 1:
+        check_workers(settings)
     check(settings.database_url)
-    _run(partial(_node, settings))
+    _run(partial(run_workers if settings.workers > 1 else _node, settings))
+
+
+def worker(index: int, listener: int, board: int) -> None:
+    """Serve as one of the workers of `serve`, and end with it."""
+    settings = worker_settings(index)
+    with contextlib.closing(ListenerShare(listener, board, index)) as share:
+        _run(partial(_worker, settings, share))
 
 
 def node() -> None:
@@ -92,11 +109,18 @@ async def _dev(
         owner.cancel_scope.cancel()
 
 
-async def _node(settings: Settings, *, drain: trio.Event) -> None:
+async def _worker(settings: Settings, share: ListenerShare, *, drain: trio.Event) -> None:
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(leave_on_hangup, share, drain)
+        await _node(settings, drain=drain, share=share)
+        nursery.cancel_scope.cancel()
+
+
+async def _node(settings: Settings, *, drain: trio.Event, share: ListenerShare | None = None) -> None:
     from chathttp.wiring import run_node
 
     settings = attrs.evolve(settings, max_connections=allow_connections(settings.max_connections))
-    await run_node(settings, on_ready=_Announcement(), drain=drain)
+    await run_node(settings, on_ready=_Announcement(), drain=drain, share=share)
 
 
 async def _cancel_when(event: trio.Event, scope: trio.CancelScope) -> None:

@@ -3,7 +3,14 @@
 from typing import Final
 
 import trio
-from hypercorn.typing import ASGIFramework, ASGIReceiveEvent, ASGISendEvent, LifespanScope
+from hypercorn.typing import (
+    ASGIFramework,
+    ASGIReceiveCallable,
+    ASGIReceiveEvent,
+    ASGISendCallable,
+    ASGISendEvent,
+    LifespanScope,
+)
 
 
 class LifespanError(Exception):
@@ -58,3 +65,11 @@ class Lifespan:
                 raise LifespanError(message["message"])
             case unexpected:
                 raise LifespanError(f"the application sent {unexpected}")
+
+
+async def serve_lifespan(receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
+    """The other side of it, for an application that has nothing to start or to stop."""
+    await receive()
+    await send({"type": "lifespan.startup.complete"})
+    await receive()
+    await send({"type": "lifespan.shutdown.complete"})

@@ -12,6 +12,7 @@ from typing import Final, NoReturn
 import structlog
 import trio
 
+from chathttp.edge.share import SHARED_BATCH, ListenerShare
 from chathttp.edge.transport import Peer
 
 BATCH: Final = 64
@@ -50,6 +51,7 @@ async def accept_connections(
     listener: socket.socket,
     admit: Callable[[], Awaitable[None]],
     start: Callable[[socket.socket, Peer], None],
+    share: ListenerShare | None = None,
 ) -> NoReturn:
     """Accept for ever. `admit` waits while no further connection may be held; `start` must not raise.
 
@@ -59,7 +61,9 @@ async def accept_connections(
     exhausted = False
     while True:
         await trio.lowlevel.wait_readable(listener)
-        for _ in range(BATCH):
+        if share is not None:
+            await share.give_way()
+        for _ in range(BATCH if share is None else SHARED_BATCH):
             await admit()
             try:
                 accepted = _accept(listener)

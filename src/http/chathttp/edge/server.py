@@ -19,6 +19,7 @@ from chathttp.edge.listener import accept_connections, accept_last
 from chathttp.edge.outbox import Outbox
 from chathttp.edge.refusal import ResponseHeaders, standard_headers
 from chathttp.edge.sessions import Sessions
+from chathttp.edge.share import ListenerShare
 from chathttp.edge.transport import Peer
 
 SPREAD: Final = 0.8
@@ -47,8 +48,11 @@ class EdgeServer:
         allowed_origins: Collection[str] = (),
         websocket_path: str = "/ws",
         response_headers: ResponseHeaders = standard_headers,
+        share: ListenerShare | None = None,
     ) -> None:
+        """`share` is given when other processes accept from the same listener."""
         self._listeners = listeners
+        self._share = share
         self._app = app
         self._limits = limits or EdgeLimits()
         self._sessions = Sessions()
@@ -71,6 +75,8 @@ class EdgeServer:
         self._ended = trio.Event()
         """Of the next connection that ends."""
         self._accepting = trio.CancelScope()
+        self._quiet = trio.Event()
+        """Draining, and no WebSocket is left."""
         self._deadline = 0.0
         """Of the drain, on Trio's clock."""
         self._stopped = trio.Event()
@@ -99,6 +105,10 @@ class EdgeServer:
                 async with trio.open_nursery() as self._tasks:
                     with self._accepting:
                         await self._accept(task_status)
+                    if self._share is not None:
+                        # What waits is for those who share it.
+                        self._close_listeners()
+                    await self._quiet.wait()
                     await self._end_connections()
                     self._tasks.cancel_scope.cancel()
                 await lifespan.stop()
@@ -111,26 +121,38 @@ class EdgeServer:
 
         Until the last of them has gone HTTP is served on, each connection with its last response, so that whoever asks
         whether this server is ready is told that it is not. The end: what waits to be accepted is, requests in flight
-        finish, and `run` returns. What is left after `seconds` is cut off.
+        finish, and `run` returns. What is left after `seconds` is cut off. Where the listener is shared, what waits is
+        left to the others, from the beginning on when they stay.
         """
         self._deadline = trio.current_time() + seconds
         self._http.close_with_responses()
-        with trio.move_on_at(self._deadline):
-            await self._sessions.drain(SPREAD * seconds)
-            await self._sessions.wait_none()
-        self._accepting.cancel()
+        if self._share is not None and self._share.leaving:
+            self._accepting.cancel()
+        try:
+            with trio.move_on_at(self._deadline):
+                await self._sessions.drain(SPREAD * seconds)
+                await self._sessions.wait_none()
+        finally:
+            self._quiet.set()
+            self._accepting.cancel()
         await self._stopped.wait()
 
     async def _accept(self, task_status: trio.TaskStatus[None]) -> None:
         async with trio.open_nursery() as accepting:
             for listener in self._listeners:
-                accepting.start_soon(accept_connections, listener, self._admit, self._start)
+                accepting.start_soon(accept_connections, listener, self._admit, self._start, self._share)
+            self._count(0)
             task_status.started()
 
     def _start(self, sock: socket.socket, peer: Peer) -> None:
         assert self._tasks is not None
-        self._connections += 1
+        self._count(1)
         self._tasks.start_soon(self._serve, sock, peer)
+
+    def _count(self, change: int) -> None:
+        self._connections += change
+        if self._share is not None and not self._accepting.cancel_called:
+            self._share.hold(self._connections)
 
     async def _admit(self) -> None:
         while self._connections >= self._limits.max_connections + self._limits.http_reserve:
@@ -149,7 +171,7 @@ class EdgeServer:
         try:
             await self._handler.serve(sock, peer)
         finally:
-            self._connections -= 1
+            self._count(-1)
             ended, self._ended = self._ended, trio.Event()
             ended.set()
 
@@ -166,7 +188,8 @@ class EdgeServer:
     async def _end_connections(self) -> None:
         async with trio.open_nursery() as accepting:
             for listener in self._listeners:
-                accepting.start_soon(accept_last, listener, self._start)
+                if listener.fileno() >= 0:
+                    accepting.start_soon(accept_last, listener, self._start)
         self._close_listeners()
         await self._http.drain()
         last = trio.current_time() + LAST_SECONDS
@@ -179,6 +202,8 @@ class EdgeServer:
                 await self._ended.wait()
 
     def _close_listeners(self) -> None:
+        if self._share is not None:
+            self._share.step_back()
         for listener in self._listeners:
             if listener.fileno() >= 0:
                 trio.lowlevel.notify_closing(listener)
