@@ -124,10 +124,7 @@ async def test_a_node_that_reads_slowly_holds_back_the_socket_and_misses_nothing
     slow.follow(["a"])
     async with open_brokers(redis_broker(own_redis.url)) as (one,), trio.open_nursery() as nursery:
         await nursery.start(slow.run)
-        with trio.fail_after(5):
-            await slow.receive()
-            while slow.state.status is not BrokerStatus.UP:
-                await trio.sleep(0.01)
+        await up(Listening(slow))
         for number in range(8000):
             assert one.broker.publish("a", b"%d" % number + bytes(1000))
             if number % 100 == 0:
@@ -151,9 +148,7 @@ async def test_a_node_that_redis_drops_for_its_slowness_is_told_so_and_follows_a
         slow.follow(["a"])
         async with open_brokers(redis_broker(server.url)) as (one,), trio.open_nursery() as nursery:
             await nursery.start(slow.run)
-            with trio.fail_after(5):
-                while slow.state.status is not BrokerStatus.UP:
-                    await trio.sleep(0.01)
+            await up(Listening(slow))
             for _ in range(30):
                 for _ in range(100):
                     one.broker.publish("a", bytes(10_000))
