@@ -1,12 +1,15 @@
 """What can go wrong, each as a fault that a run can cause. Times are those of a short run; `scale` stretches them."""
 
+import json
 from collections.abc import Callable, Mapping
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 import trio
 
 from tests.faults.cluster import Cluster, Node
-from tests.faults.run import Fault, Scene
+from tests.faults.machine import Clock, Disk
+from tests.faults.run import Fault, Scene, until
 from tests.kit.redis import RedisServer
 
 Action = Callable[[Cluster], None]
@@ -142,6 +145,42 @@ async def nodes_rolled(scene: Scene) -> None:
 async def _flow(scene: Scene) -> None:
     with trio.fail_after(FLOW_PATIENCE):
         await scene.flow()
+
+
+def disk_full(disk: Disk) -> Fault:
+    """PostgreSQL's tables cannot grow. It is freed by hand, and nothing is restarted."""
+
+    async def cause(scene: Scene) -> None:
+        acked = scene.world.history.acked
+        await trio.to_thread.run_sync(disk.fill)
+        scene.note("the disk is full")
+        with trio.fail_after(FLOW_PATIENCE):
+            await until(lambda: acked[-1].at + 1.0 < trio.current_time())
+        scene.note("nothing is acknowledged any more")
+        await trio.sleep(3.0 * scene.scale)
+        disk.free()
+
+    return Fault("disk of PostgreSQL full", cause)
+
+
+def clock_jumps(clock: Clock) -> Fault:
+    """The first node's wall clock is an hour ahead, then an hour late, then right again."""
+
+    async def cause(scene: Scene) -> None:
+        node = scene.cluster.nodes[0]
+        for hours in (1, -1, 0):
+            clock.set(hours * 3600)
+            scene.note(f"the clock of {node.name} is {hours:+d} h from now on")
+            expected = datetime.now(UTC) + timedelta(hours=hours)
+            with trio.fail_after(FLOW_PATIENCE):
+                await until(lambda expected=expected: abs(_last_logged(node) - expected) < timedelta(minutes=1))
+            await trio.sleep(2.0 * scene.scale)
+
+    return Fault("clock of one node jumps by an hour", cause)
+
+
+def _last_logged(node: Node) -> datetime:
+    return datetime.fromisoformat(json.loads(node.log.splitlines()[-1])["timestamp"])
 
 
 async def start(node: Node) -> None:
