@@ -4,7 +4,7 @@ Every method may raise `ChatError` with `UNAVAILABLE` while the database is away
 that means that its outcome is unknown.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Protocol
 from uuid import UUID
 
@@ -37,6 +37,16 @@ class MessageLog(Protocol):
 
         After an unknown outcome the very same messages, by id, may be given again: each is stored once, and one
         that was stored already is new again, at the seq and rev that it has.
+        """
+        ...
+
+    def append_at_once(
+        self, messages: Sequence[NewMessage], answered: Callable[[Sequence[Appended | ChatError] | Exception], None]
+    ) -> bool:
+        """As `append` of at least one message, for who does not wait: the outcomes, or what `append` would raise, are
+        told to `answered` once, later, in another task; it must not raise and is not to take long.
+
+        False, and nothing has happened, where that is not possible: `append` then does it, or says why not.
         """
         ...
 

@@ -1,6 +1,9 @@
 """The contract of `MessageLog`."""
 
+from collections.abc import Sequence
+
 import pytest
+import trio
 
 from chatcore.errors import ChatError, ErrorCode
 from chatcore.model import Appended, EventKind, NewMessage, Role
@@ -282,4 +285,29 @@ async def test_a_large_call_keeps_its_order(chat: Chat) -> None:
     outcomes = appended(await chat.log.append(messages))
     assert [(each.id, each.seq, each.rev) for each in outcomes] == [
         (message.id, i, i) for i, message in enumerate(messages, 1)
+    ]
+
+
+async def test_who_does_not_wait_is_told_later(chat: Chat) -> None:
+    ann, bob = await chat.people(2)
+    room = await chat.group(ann)
+    told: list[Sequence[Appended | ChatError] | Exception] = []
+    was_told = trio.Event()
+
+    def answered(answer: Sequence[Appended | ChatError] | Exception) -> None:
+        told.append(answer)
+        was_told.set()
+
+    new = [chat.message(room, ann, "one"), chat.message(room, bob, "two"), chat.message(room, ann, "three")]
+    assert chat.log.append_at_once(new, answered)
+    assert told == []
+    with trio.fail_after(10):
+        await was_told.wait()
+    [outcomes] = told
+    assert not isinstance(outcomes, Exception)
+    first, refused, second = outcomes
+    assert code_of(refused) is ErrorCode.FORBIDDEN
+    assert [(each.id, each.seq, each.was_new) for each in appended([first, second])] == [
+        (new[0].id, 1, True),
+        (new[2].id, 2, True),
     ]

@@ -1,5 +1,6 @@
 """The conversation actor: the owner of one conversation's order, members, marks, typists and audience."""
 
+from functools import partial
 from math import inf
 from typing import assert_never
 from uuid import UUID
@@ -9,6 +10,7 @@ import trio
 from actors.bridge.news import Advanced
 from actors.conversation.agenda import Agenda, Task
 from actors.conversation.audience import Attendance
+from actors.conversation.express import Express
 from actors.conversation.handlers import Handlers
 from actors.conversation.messages import ConversationMessage, Heard, Post, PresenceChanged
 from actors.conversation.notifying import Notifier
@@ -60,9 +62,11 @@ class ConversationActor:
         if room is None:
             return
         self.room = room
+        express = Express(self._services.log, self._mailbox, self._handlers, room, partial(self._go_on_waiting, room))
         try:
-            await self._serve(room)
+            await self._serve(room, express)
         finally:
+            express.stop()
             self._attendance.marks.clear()
             self._attendance.marks.update(room.marks.all())
             with trio.move_on_after(self._policy.flush_timeout, shield=True):
@@ -134,7 +138,7 @@ class ConversationActor:
             self._services.relay.tell_conversation(room.id, Advanced(room.gate.position))
         self._mailbox.done()
 
-    async def _serve(self, room: Room) -> None:
+    async def _serve(self, room: Room, express: Express) -> None:
         now = trio.current_time()
         while not room.gone:
             self._plan(room, now)
@@ -142,7 +146,9 @@ class ConversationActor:
                 batch = await self._receive_until(min(self._agenda.next_deadline, self._idle_at), now)
             except MailboxClosed:
                 return
-            if batch:
+            if await express.finish():
+                self._idle_at = inf
+            elif batch:
                 if not all(isinstance(message, Heard | PresenceChanged) for message in batch):
                     self._idle_at = inf
                 await self._handlers.handle(room, batch)
@@ -156,6 +162,16 @@ class ConversationActor:
                     return
                 self._idle_at = inf
         self._close_unknown()
+
+    def _go_on_waiting(self, room: Room, now: float) -> None:
+        """A post was performed while this task waits: what that means for when it is to be woken."""
+        self._idle_at = inf
+        self._plan(room, now)
+        deadline = min(self._agenda.next_deadline, self._idle_at)
+        if deadline <= now:
+            self._mailbox.nudge()
+        else:
+            self._alarm.ring_by(deadline)
 
     async def _receive_until(self, deadline: float, now: float) -> list[ConversationMessage]:
         """What waits or comes; nothing once the deadline has passed, or sooner."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
+from typing import Final
 from uuid import UUID
 
 import trio
@@ -18,6 +19,9 @@ class FanOut:
 
     late: Sequence[Subscription]
     gone: Sequence[Subscription]
+
+
+NOBODY: Final = FanOut((), ())
 
 
 class _Group:
@@ -111,6 +115,14 @@ class Audience:
             for some in turn.slices(group.members):
                 delivery.to(some, late, gone)
                 await turn.yield_when_over()
+        return FanOut(late, gone)
+
+    def deliver_at_once(self, events: Sequence[Encoded]) -> FanOut:
+        """As `deliver`, to an audience of one slice."""
+        late: list[Subscription] = []
+        gone: list[Subscription] = []
+        for frame_format, group in self._groups[Topic.MESSAGES].items():
+            _Delivery(frame_format, events).to(group.members, late, gone)
         return FanOut(late, gone)
 
     async def announce(self, topic: Topic, body: bytes, slice_size: int) -> None:

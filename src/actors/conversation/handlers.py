@@ -39,7 +39,7 @@ from actors.conversation.room import ConversationServices, Room
 from actors.ports import Roster
 from actors.runtime.reply import Reply
 from chatcore.errors import ChatError, ErrorCode, forbidden, not_found, unavailable
-from chatcore.model import Event
+from chatcore.model import Appended, Event
 
 
 class Handlers:
@@ -131,15 +131,29 @@ class Handlers:
         if room.gone or not wanted:
             return
         try:
-            outcomes = await self._services.log.append([post.message for post in wanted])
+            answer = await self._services.log.append([post.message for post in wanted])
         except ChatError as error:
-            for post in wanted:
-                post.reply.fail(error)
-            if error.code is not ErrorCode.OVERLOADED:
+            answer = error
+        await self.deliver(room, self.settle(room, wanted, answer))
+
+    def settle(
+        self, room: Room, posts: Sequence[Post], answer: Sequence[Appended | ChatError] | Exception
+    ) -> Sequence[Sequence[Event]]:
+        """Tell the senders what became of their `posts`, and the other nodes what was committed; the runs of events
+        that are to be delivered here. Raises what is no `ChatError`.
+
+        All that a commit causes, but for the delivery, belongs here: a post that comes alone takes another way to here.
+        """
+        if isinstance(answer, ChatError):
+            for post in posts:
+                post.reply.fail(answer)
+            if answer.code is not ErrorCode.OVERLOADED:
                 self.doubt()
-            return
+            return ()
+        if isinstance(answer, Exception):
+            raise answer
         events: list[Event] = []
-        for post, outcome in zip(wanted, outcomes, strict=True):
+        for post, outcome in zip(posts, answer, strict=True):
             if isinstance(outcome, ChatError):
                 post.reply.fail(outcome)
                 self._learn(outcome)
@@ -150,13 +164,20 @@ class Handlers:
             elif outcome.rev > room.gate.position:
                 self._agenda.no_later(Task.CATCH_UP, trio.current_time())
         if not events:
-            return
+            return ()
         room.unnoticed = events[-1].message
         together = runs(events)
         # The publish takes a moment and the way to the other nodes is the longer one.
         self._tell(room, together)
+        return together
+
+    def deliver_at_once(self, room: Room, runs: Sequence[Sequence[Event]]) -> bool:
+        """As `deliver`, at most one run. False, and nothing has happened, where that takes waiting."""
+        return all(room.admit_at_once(run, run[0].rev - 1) for run in runs)
+
+    async def deliver(self, room: Room, runs: Sequence[Sequence[Event]]) -> None:
         try:
-            for run in together:
+            for run in runs:
                 await room.admit(run, run[0].rev - 1)
         except ChatError:
             self._agenda.no_later(Task.CATCH_UP, trio.current_time() + self._policy.retry_seconds)

@@ -1,13 +1,14 @@
 """What one incarnation of a conversation's actor holds in memory, and how it delivers."""
 
 from collections.abc import Collection, Sequence
+from math import inf
 from uuid import UUID
 
 from attrs import frozen
 
 from actors.bridge.news import MarksMoved
 from actors.bridge.ports import Relay
-from actors.conversation.audience import Attendance
+from actors.conversation.audience import NOBODY, Attendance, FanOut
 from actors.conversation.company import Company
 from actors.conversation.policy import ConversationPolicy
 from actors.conversation.recent import Recent
@@ -82,6 +83,21 @@ class Room:
                 await self._fill(events, prev_rev)
             case Admission.DROP:
                 pass
+
+    def admit_at_once(self, events: Sequence[Event], prev_rev: int) -> bool:
+        """As `admit`. False, and nothing has happened, where that takes waiting, or a turn of the other tasks."""
+        if (
+            len(self.audience) > self._policy.fanout_slice
+            or self.typists.next_deadline < inf
+            or self.gate.admit(prev_rev, events[-1].rev) is not Admission.DELIVER
+        ):
+            return False
+        encoded = self._take(events)
+        self._note(encoded, self.audience.deliver_at_once(encoded) if self.audience else NOBODY)
+        for event in events:
+            if event.kind is EventKind.CREATED:
+                self.marks.sent(event.message.sender_id, event.message.seq)
+        return True
 
     async def catch_up(self) -> None:
         """Take members and details as the database has them, and deliver all that happened after the position.
@@ -242,6 +258,17 @@ class Room:
 
     async def _deliver(self, events: Sequence[Event]) -> None:
         """Move the position to the last of `events`, and give every subscription what it has not had."""
+        position = self.gate.position
+        encoded = self._take(events)
+        slice_size = self._policy.fanout_slice
+        self._note(encoded, await self.audience.deliver(encoded, slice_size) if self.audience else NOBODY)
+        for event in events:
+            if event.kind is EventKind.CREATED and event.rev > position:
+                self.marks.sent(event.message.sender_id, event.message.seq)
+                await self.typists.end(event.message.sender_id)
+
+    def _take(self, events: Sequence[Event]) -> list[Encoded]:
+        """Move the position to the last of `events`; those that are after it now, for the subscribers."""
         encoder, position = self._services.encoder, self.gate.position
         encoded = [encode_event(encoder, event) for event in events if event.rev > position]
         self._recent.extend(encoded)
@@ -249,14 +276,15 @@ class Room:
         for event in events:
             if event.kind is EventKind.CREATED and event.message.seq > self.last_seq:
                 self.last_seq = event.message.seq
-        late = await self._fan_out(encoded) if self.audience else ()
+        return encoded
+
+    def _note(self, encoded: Sequence[Encoded], fan_out: FanOut) -> None:
+        """Forget the subscriptions that were found closed; the others have been given `encoded`."""
+        for subscription in fan_out.gone:
+            self.detach(subscription)
         created = highest_created(encoded)
         if created:
-            self.marks.written(created, [s.user_id for s in late if s.counts_as_delivered])
-        for event in events:
-            if event.kind is EventKind.CREATED and event.rev > position:
-                self.marks.sent(event.message.sender_id, event.message.seq)
-                await self.typists.end(event.message.sender_id)
+            self.marks.written(created, [s.user_id for s in fan_out.late if s.counts_as_delivered])
 
     async def _redeliver(self, encoded: Sequence[Encoded]) -> None:
         """Give the subscriptions that are behind what happened before the position."""
@@ -265,15 +293,11 @@ class Room:
             for subscription in self.audience.of_topic(Topic.MESSAGES)
             if subscription.counts_as_delivered and subscription.rev < encoded[-1].rev
         ]
-        late = await self._fan_out(encoded)
+        fan_out = await self.audience.deliver(encoded, self._policy.fanout_slice)
+        for subscription in fan_out.gone:
+            self.detach(subscription)
+        late = set(fan_out.late)
         created = highest_created(encoded)
         for subscription in behind:
             if subscription in self.audience and subscription not in late:
                 self.marks.delivered(subscription.user_id, created, self.last_seq)
-
-    async def _fan_out(self, encoded: Sequence[Encoded]) -> set[Subscription]:
-        """The subscriptions whose socket did not take the bytes at once; those found closed are forgotten."""
-        fan_out = await self.audience.deliver(encoded, self._policy.fanout_slice)
-        for subscription in fan_out.gone:
-            self.detach(subscription)
-        return set(fan_out.late)

@@ -46,6 +46,10 @@ class Mailbox(Generic[M]):
     What the consumer took is *in hand* until it is done: at the next `receive` or `receive_batch`, or at
     `done()`. That survives the consumer, so whoever restarts it can pass on what was not finished.
 
+    `express`, if the consumer has set it, is asked first for a message that comes while the consumer waits and nothing
+    else does. It answers true when it has taken the message off the consumer's hands, at which it calls `hold`: the
+    message is in hand, and the consumer is not woken, before `release`.
+
     `clock` gives seconds; it is read twice a receive and once a message, for `oldest_age` and `busy_seconds`.
     """
 
@@ -68,6 +72,9 @@ class Mailbox(Generic[M]):
         self._receiver: Task | None = None
         self._in_hand: list[M] = []
         self._busy_total = 0.0
+        self._held = False
+        self._nudged = False
+        self.express: Callable[[M], bool] | None = None
 
     def __len__(self) -> int:
         return len(self._queue)
@@ -82,6 +89,8 @@ class Mailbox(Generic[M]):
         if not self.is_open:
             self.refused_total += 1
             raise MailboxClosed(self.name)
+        if self.express is not None and self._receiver is not None and not self._held and self.express(message):
+            return
         if len(self._queue) >= self.capacity:
             self.refused_total += 1
             raise MailboxFull(self.name)
@@ -131,12 +140,14 @@ class Mailbox(Generic[M]):
                 return batch
 
     async def receive_batch_or_nudge(self, limit: int) -> list[M]:
-        """As `receive_batch`, but empty when `nudge` came first."""
+        """As `receive_batch`, but empty when `nudge` or `release_to_finish` came first."""
         self.done()
         if self._queue:
             await trio.lowlevel.checkpoint()
         else:
             await self._wait_for_message()
+            if self._in_hand:
+                return []
             if not self._queue:
                 if not self.is_open:
                     raise MailboxClosed(self.name)
@@ -147,8 +158,33 @@ class Mailbox(Generic[M]):
 
     def nudge(self) -> None:
         """Wake the consumer if it waits in `receive_batch_or_nudge`."""
-        if self._receiver is not None:
+        self._nudged = self._held
+        self._wake_receiver()
+
+    def hold(self, message: M) -> None:
+        """`express` has taken `message`: it is in hand, and nothing wakes the consumer before `release`."""
+        self._held = True
+        self._in_hand = [message]
+        self.received_total += 1
+        self.busy_since = self._clock()
+
+    def release(self, now: float) -> None:
+        """What was held is done: the consumer waits on, unless something came meanwhile."""
+        self.done(now)
+        nudged = self._nudged
+        self._held = self._nudged = False
+        if self._queue or nudged or not self.is_open:
             self._wake_receiver()
+
+    def release_to_finish(self) -> None:
+        """Wake the consumer with nothing received, to finish what is in hand."""
+        self._held = self._nudged = False
+        self._wake_receiver()
+
+    def end_express(self) -> None:
+        """The consumer goes; what is held stays in hand."""
+        self._held = self._nudged = False
+        self.express = None
 
     def try_receive(self) -> M | None:
         """The oldest message if one waits; it joins what is in hand already."""
@@ -264,6 +300,6 @@ class Mailbox(Generic[M]):
         return Abort.SUCCEEDED
 
     def _wake_receiver(self) -> None:
-        if self._receiver is not None:
+        if self._receiver is not None and not self._held:
             trio.lowlevel.reschedule(self._receiver)
             self._receiver = None

@@ -39,3 +39,15 @@ async def test_who_is_cancelled_harms_nobody_who_answers(autojump_clock: MockClo
         await ticket.wait()
     assert scope.cancelled_caught
     ticket.succeed(1)
+
+
+async def test_who_does_not_wait_is_told_once_of_value_or_error() -> None:
+    told: list[int | Exception] = []
+    ticket: Ticket[int] = Ticket(trio.current_time() + 5, told.append)
+    ticket.succeed(1)
+    ticket.succeed(2)
+    assert told == [1]
+    expired: Ticket[int] = Ticket(trio.current_time() + 5, told.append)
+    expired.expire()
+    assert isinstance(told[1], ChatError)
+    assert told[1].code is ErrorCode.UNAVAILABLE

@@ -31,6 +31,7 @@ async def test_posts_in_hand_are_settled_by_their_ids(autojump_clock: MockClock)
         room, alice, bob = await town.pair()
         his = await town.node.listen(room, bob)
         town.faults.fail_next(RuntimeError("boom"), method="append", after_commit=True)
+        town.node.tell(room, Join(alice, Answer[Position]().reply()))  # the actor wakes, and finds them together
         committed = town.node.send(room, alice, "committed", "too")
         town.node.tell(room, Join(alice, (asked := Answer[Position]()).reply()))
         await trio.sleep(1)

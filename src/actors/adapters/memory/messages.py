@@ -1,9 +1,10 @@
 """In-memory twins of the two ports for messages."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from uuid import UUID
 
 import attrs
+import trio
 
 from actors.adapters.memory.state import ChatState, Room
 from actors.adapters.rules import check_body, check_delete, check_edit
@@ -23,6 +24,20 @@ class MemoryMessageLog:
         outcomes = [self._append(message, stored) for message in messages]
         self._state.faults.after("append")
         return outcomes
+
+    def append_at_once(
+        self, messages: Sequence[NewMessage], answered: Callable[[Sequence[Appended | ChatError] | Exception], None]
+    ) -> bool:
+        async def append() -> None:
+            answer: Sequence[Appended | ChatError] | Exception
+            try:
+                answer = await self.append(messages)
+            except Exception as error:  # it is for who asked, as with `append`
+                answer = error
+            answered(answer)
+
+        trio.lowlevel.spawn_system_task(append)
+        return True
 
     async def edit(self, conversation_id: UUID, message_id: UUID, editor_id: UUID, text: str) -> Event:
         await self._state.faults.before("edit")

@@ -1,6 +1,6 @@
 """The write side of messages on PostgreSQL."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 from uuid import UUID
 
@@ -40,6 +40,11 @@ class PostgresMessageLog:
 
     async def append(self, messages: Sequence[NewMessage]) -> list[Appended | ChatError]:
         return await self._database.writer.append(messages)
+
+    def append_at_once(
+        self, messages: Sequence[NewMessage], answered: Callable[[Sequence[Appended | ChatError] | Exception], None]
+    ) -> bool:
+        return self._database.writer.append_at_once(messages, answered)
 
     async def edit(self, conversation_id: UUID, message_id: UUID, editor_id: UUID, text: str) -> Event:
         check_body(text)
