@@ -2,9 +2,18 @@
 
 import attrs
 
+from actors.bridge.actor import BridgePolicy
+from actors.bridge.outgoing import OutgoingLimits
+from actors.bridge.sweeper import SweepPolicy
 from actors.conversation.policy import ConversationPolicy
 from chathttp.edge.limits import EdgeLimits
-from chathttp.policies import DOUBT_PER_STATEMENT_TIMEOUT, conversation_policy, edge_limits, session_policy
+from chathttp.policies import (
+    DOUBT_PER_STATEMENT_TIMEOUT,
+    bridge_policy,
+    conversation_policy,
+    edge_limits,
+    session_policy,
+)
 from chathttp.settings import Settings
 from chathttp.stomp.limits import StompLimits
 from chathttp.stomp.session_state import ConnectionLimits
@@ -14,6 +23,7 @@ def test_the_settings_defaults_are_those_of_the_parts() -> None:
     settings = Settings()
     assert conversation_policy(settings) == ConversationPolicy()
     assert edge_limits(settings) == EdgeLimits()
+    assert bridge_policy(settings) == BridgePolicy()
     session = session_policy(settings)
     assert (session.stomp, session.connection) == (StompLimits(), ConnectionLimits())
 
@@ -45,6 +55,17 @@ def test_what_is_set_reaches_the_conversation() -> None:
         max_members=10,
         doubt_seconds=11.0 * DOUBT_PER_STATEMENT_TIMEOUT,
     )
+
+
+def test_what_is_set_reaches_the_bridge() -> None:
+    settings = Settings(
+        sweep_interval=1.0,
+        sweep_interval_away=2.0,
+        bridge_batch_bytes=3,
+        bridge_outbox=4,
+        bridge_probe_interval=5.0,
+    )
+    assert bridge_policy(settings) == BridgePolicy(SweepPolicy(1.0, 2.0), OutgoingLimits(3, 4), 5.0)
 
 
 def test_what_is_set_reaches_the_edge() -> None:
