@@ -28,8 +28,8 @@ def result_of(
     go = Go(2 * SECOND, 3 * SECOND, 13 * SECOND, storms or [])
     outcome = Outcome(whole, 2 * SECOND, 0, go, 14 * SECOND)
     plan = Plan([], [[]], {0: 300}, 4, 304, ["a plan's note"])
-    job = Job(scenario=scenario, url="http://127.0.0.1:1", users=[], processes=1, probe=NoProbe(), notes=["a job's"])
-    return make_result(outcome, job, plan, Endpoint.of(job.url), "2026-01-01T00:00:00Z")
+    job = Job(scenario=scenario, urls=["http://127.0.0.1:1"], users=[], processes=1, probe=NoProbe(), notes=["a job's"])
+    return make_result(outcome, job, plan, [Endpoint.of(url) for url in job.urls], "2026-01-01T00:00:00Z")
 
 
 def noted(result: Result, text: str) -> bool:

@@ -32,9 +32,9 @@ def users(count: int) -> list[LoadUser]:
     return [LoadUser(f"u{number}", f"u{number}") for number in range(count)]
 
 
-def planned(scenario: Scenario, rest: FakeRest, count: int | None = None, processes: int = 1) -> Plan:
+def planned(scenario: Scenario, rest: FakeRest, count: int | None = None, processes: int = 1, servers: int = 1) -> Plan:
     made = users(wanted_users(scenario) if count is None else count)
-    return make_plan(scenario, made, rest, processes, many_sources=True)
+    return make_plan(scenario, made, rest, processes, servers=servers, many_sources=True)
 
 
 def connections(plan: Plan) -> list[ConnectionPlan]:
@@ -55,6 +55,25 @@ def test_connections_share_the_users_of_a_group_that_takes_no_more() -> None:
     assert set(tokens) == set(rest.groups[0])
     assert len(set(tokens[:3])) == 3
     assert plan.notes == ["23 connections of one conversation share 10 users"]
+
+
+@pytest.mark.parametrize("processes", [1, 2, 3, 4])
+@pytest.mark.parametrize("servers", [1, 2, 3, 4])
+def test_connections_of_a_room_and_of_each_process_are_spread_over_all_servers(processes: int, servers: int) -> None:
+    plan = planned(make_scenario("fanout", {"subscribers": 42, "publishers": 6}), FakeRest(), None, processes, servers)
+    everyone = range(servers)
+    for worker in plan.workers:
+        counts = [sum(each.server == server for each in worker) for server in everyone]
+        assert max(counts) - min(counts) <= 1
+    publishing = {each.server for each in connections(plan) if each.phase is not None}
+    assert publishing == set(everyone)
+
+
+@pytest.mark.parametrize("processes", [1, 2])
+def test_pairs_write_across_servers_in_both_directions(processes: int) -> None:
+    plan = planned(make_scenario("direct", {"pairs": 8}), FakeRest(), None, processes, 2)
+    firsts = {room: [each.server for each in connections(plan) if each.room == room] for room in range(8)}
+    assert sorted(map(tuple, firsts.values())) == [(0, 1)] * 4 + [(1, 0)] * 4
 
 
 def test_publishers_are_spread_over_the_period() -> None:

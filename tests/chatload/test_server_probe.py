@@ -7,7 +7,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 
-from chatload.server_probe import MetricsProbe, ProcessProbe
+from chatload.server_probe import MetricsProbe, ProcessProbe, SumProbe
 
 PAGE = """\
 # HELP process_cpu_seconds_total Total user and system CPU time spent in seconds.
@@ -51,6 +51,19 @@ def test_process_that_has_ended_has_no_figures() -> None:
     process = subprocess.Popen(["true"])
     process.wait()
     assert ProcessProbe(process.pid).read() is None
+
+
+def test_several_processes_are_summed_and_none_may_be_missing() -> None:
+    mine, ended = ProcessProbe(os.getpid()), subprocess.Popen(["true"])
+    ended.wait()
+    both = SumProbe([mine, mine])
+    alone, usage = mine.read(), both.read()
+    assert alone is not None
+    assert usage is not None
+    assert usage.cpu == pytest.approx(2 * alone.cpu, abs=0.2)
+    assert usage.rss == pytest.approx(2 * alone.rss, rel=0.1)
+    assert both.source == f"process {os.getpid()}, process {os.getpid()}"
+    assert SumProbe([mine, ProcessProbe(ended.pid)]).read() is None
 
 
 def test_metrics_page_is_read() -> None:

@@ -57,7 +57,7 @@ def ran(wrong: Wrong, processes: int = 1, progress: Progress | None = None, **va
     users = [LoadUser(f"u{number}", f"t{number}") for number in range(6)]
     with FaultyServer(wrong) as server:
         scenario = make_scenario("fanout", {**QUIET, **values})
-        job = Job(scenario=scenario, url=server.url, users=users, processes=processes, probe=NoProbe())
+        job = Job(scenario=scenario, urls=[server.url], users=users, processes=processes, probe=NoProbe())
         return run(job, progress or Silent())
 
 
@@ -153,7 +153,7 @@ def test_run_that_has_nothing_to_connect_to_says_so() -> None:
     with FaultyServer(Wrong()) as server:
         url = server.url
     users = [LoadUser("u", "t")]
-    job = Job(scenario=make_scenario("fanout", QUIET), url=url, users=users, processes=1, probe=NoProbe())
+    job = Job(scenario=make_scenario("fanout", QUIET), urls=[url], users=users, processes=1, probe=NoProbe())
     with pytest.raises(RestError, match="POST /api/conversations: "):
         run(job, Silent())
 

@@ -76,7 +76,7 @@ class Watched:
 def ran(server: DevServer, users: list[LoadUser], kind: str, processes: int = 1, /, **values: float) -> Result:
     scenario = make_scenario(kind, {"warm_up": 0.3, "hold": 1.0, "drain": 5.0, **values})
     probe = ProcessProbe(server.pid)
-    job = Job(scenario=scenario, url=server.url, users=users, processes=processes, probe=probe)
+    job = Job(scenario=scenario, urls=[server.url], users=users, processes=processes, probe=probe)
     result = run(job, Watched())
     assert not result.failed, result.faults
     assert result.counts["incomplete"] == 0
@@ -129,7 +129,7 @@ def test_connect_storm_resumes_everybody_with_all_that_was_missed(server: DevSer
     values = {"subscribers": 20, "publishers": 2, "rate": 30, "hold": 2.0, "storms": 2, "offline": 0.4}
     scenario = make_scenario("connect-storm", {"warm_up": 0.0, "drain": 5.0, **values})
     watched = Watched()
-    job = Job(scenario=scenario, url=server.url, users=users, processes=1, probe=ProcessProbe(server.pid))
+    job = Job(scenario=scenario, urls=[server.url], users=users, processes=1, probe=ProcessProbe(server.pid))
     result = run(job, watched)
     assert not result.failed, result.faults
     assert result.counts["resumes"] == result.latencies["resume"].count == 40

@@ -95,7 +95,7 @@ async def through_tls(pem: Path, job: Callable[[str], Job]) -> dict[str, int]:
 def small(url: str) -> Job:
     values = {"subscribers": 5, "publishers": 1, "rate": 100, "size": 10_000, "warm_up": 0, "hold": 0.5, "drain": 2}
     users = [LoadUser(f"u{number}", "t") for number in range(6)]
-    return Job(scenario=make_scenario("fanout", values), url=url, users=users, processes=1, probe=NoProbe())
+    return Job(scenario=make_scenario("fanout", values), urls=[url], users=users, processes=1, probe=NoProbe())
 
 
 async def test_fanout_over_tls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -38,15 +38,15 @@ def default_processes() -> int:
 
 def run(job: Job, progress: Progress) -> Result:
     """Raises `EndpointError`, `RestError`, `ScenarioError` and `WorkerError` when there is nothing to measure."""
-    endpoint = Endpoint.of(job.url)
+    endpoints = [Endpoint.of(url) for url in job.urls]
     started_at = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
     progress.on_phase(Phase.PREPARE)
-    with contextlib.closing(Rest(job.url)) as rest:
-        sources = endpoint.is_loopback and endpoint.family == socket.AF_INET
-        plan = make_plan(job.scenario, job.users, rest, job.processes, many_sources=sources)
+    with contextlib.closing(Rest(job.urls[0])) as rest:
+        sources = all(each.is_loopback and each.family == socket.AF_INET for each in endpoints)
+        plan = make_plan(job.scenario, job.users, rest, job.processes, servers=len(endpoints), many_sources=sources)
     _check_descriptors(plan)
     with started_workers(len(plan.workers)) as workers:
-        return make_result(_Run(job, plan, workers, progress).run(), job, plan, endpoint, started_at)
+        return make_result(_Run(job, plan, workers, progress).run(), job, plan, endpoints, started_at)
 
 
 def _check_descriptors(plan: Plan) -> None:
@@ -103,7 +103,7 @@ class _Run:
         return [
             Setup(
                 run_id=run_id,
-                url=self._job.url,
+                urls=list(self._job.urls),
                 start=self._start,
                 ramp=_ns(scenario.ramp),
                 interval=_ns(max(1.0, -(-length // _LONGEST_SERIES))),

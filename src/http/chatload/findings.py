@@ -18,7 +18,7 @@ _JUDGED: Final = 8
 """Samples of the server's memory from which a growth can be told."""
 
 
-def make_result(outcome: Outcome, job: Job, plan: Plan, endpoint: Endpoint, started_at: str) -> Result:
+def make_result(outcome: Outcome, job: Job, plan: Plan, endpoints: Sequence[Endpoint], started_at: str) -> Result:
     gathering, scenario = outcome.gathering, job.scenario
     finals = gathering.finals
     busiest = max(gathering.worker_cpu.values(), default=0.0) / scenario.hold
@@ -43,9 +43,9 @@ def make_result(outcome: Outcome, job: Job, plan: Plan, endpoint: Endpoint, star
     if not gathering.held["sent"]:
         errors["NOTHING_SENT"] = 1
     _judge_memory(outcome, job, errors, notes)
-    hardware = this_machine(endpoint, job.probe.source)
+    hardware = this_machine(endpoints, job.probe.source)
     if hardware.same_host:
-        notes.append(f"server and meter share {hardware.cores} cores")
+        notes.append(f"{'server' if len(endpoints) == 1 else 'servers'} and meter share {hardware.cores} cores")
     counts = {
         **gathering.counts,
         "connections": plan.connections,
@@ -57,7 +57,7 @@ def make_result(outcome: Outcome, job: Job, plan: Plan, endpoint: Endpoint, star
     return Result(
         schema_version=SCHEMA_VERSION,
         scenario=scenario.kind,
-        url=job.url,
+        url=", ".join(job.urls),
         started_at=started_at,
         seconds=(outcome.ended_at - outcome.setup_start) / 1e9,
         parameters={**parameters_of(scenario), "processes": len(plan.workers)},

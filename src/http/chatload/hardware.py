@@ -3,12 +3,13 @@
 import os
 import platform
 import socket
+from collections.abc import Sequence
 
 from chatload.result import Hardware
 from chatload.worker.endpoint import Endpoint
 
 
-def this_machine(endpoint: Endpoint, server: str) -> Hardware:
+def this_machine(endpoints: Sequence[Endpoint], server: str) -> Hardware:
     """`server` is where the server's figures are from."""
     return Hardware(
         cpu=_cpu_model(),
@@ -17,7 +18,7 @@ def this_machine(endpoint: Endpoint, server: str) -> Hardware:
         system=platform.platform(),
         python=f"{platform.python_implementation()} {platform.python_version()}",
         server=server,
-        same_host=endpoint.is_loopback or _is_own(endpoint),
+        same_host=any(each.is_loopback or _is_own(each) for each in endpoints),
     )
 
 

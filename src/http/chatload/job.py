@@ -13,10 +13,12 @@ from chatload.users import LoadUser
 
 @frozen(kw_only=True)
 class Job:
-    """What to run, against what, as whom. `notes` are the maker's."""
+    """What to run, against what, as whom. Connections are spread over the servers of `urls`; conversations are made by
+    the first. `notes` are the maker's.
+    """
 
     scenario: Scenario
-    url: str
+    urls: Sequence[str]
     users: Sequence[LoadUser]
     processes: int
     probe: ServerProbe

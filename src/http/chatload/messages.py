@@ -30,6 +30,8 @@ class ConnectionPlan(msgspec.Struct, frozen=True):
     in_flight: int
     slow: bool
     typing_phase: float | None
+    server: int
+    """Which of the servers it connects to."""
     source: str | None
     """The local address to connect from."""
 
@@ -38,7 +40,7 @@ class Setup(Frozen, frozen=True):
     """Everything a worker needs to know; it connects from `start` on, evenly over `ramp` nanoseconds."""
 
     run_id: str
-    url: str
+    urls: list[str]
     start: int
     ramp: int
     interval: int

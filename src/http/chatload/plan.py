@@ -1,5 +1,6 @@
 """Who does what: a scenario's conversations made on the server, and its connections dealt out to the workers."""
 
+import math
 from collections.abc import Sequence
 from itertools import cycle, islice
 from typing import Final
@@ -36,8 +37,17 @@ def wanted_users(scenario: Scenario) -> int:
     return sum(shape.connections for shape in scenario.rooms())
 
 
-def make_plan(scenario: Scenario, users: Sequence[LoadUser], rest: Rest, processes: int, *, many_sources: bool) -> Plan:
-    """Makes the conversations. With `many_sources` connections may come from any address of 127.0.0.0/8.
+def make_plan(
+    scenario: Scenario,
+    users: Sequence[LoadUser],
+    rest: Rest,
+    processes: int,
+    *,
+    servers: int = 1,
+    many_sources: bool,
+) -> Plan:
+    """Makes the conversations, each of which has connections on all of so many `servers`. With `many_sources`
+    connections may come from any address of 127.0.0.0/8.
 
     Raises `RestError`, and `ScenarioError` when there are too few users for the pairs.
     """
@@ -61,6 +71,9 @@ def make_plan(scenario: Scenario, users: Sequence[LoadUser], rest: Rest, process
             in_flight=_share(scenario.in_flight, number, publishers),
             slow=draft.slow,
             typing_phase=draft.typing_phase,
+            # By turns, moved on by one whenever processes and servers would come together as before: so every process
+            # reaches every server.
+            server=(index + index // math.lcm(processes, servers)) % servers,
             source=f"127.0.0.{1 + index // PORTS}" if several else None,
         )
         dealt[(draft.room if whole_rooms else index) % processes].append(plan)

@@ -84,7 +84,8 @@ class Hardware:
 
 @frozen(kw_only=True)
 class Result:
-    """A whole run. `rates` are per second: `deliveries`, `sends`, `connects`, `resumes`.
+    """A whole run. `url` names all servers, with commas between, and `server_cpu` and `server_rss` are their sums.
+    `rates` are per second: `deliveries`, `sends`, `connects`, `resumes`.
 
     `latencies` has `delivery` (intended send to receipt by a subscriber), `completion` (intended send until the last
     subscriber has it), `receipt` (intended send to RECEIPT), and where the scenario has them `connect` (TCP, WebSocket,

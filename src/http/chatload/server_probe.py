@@ -1,6 +1,7 @@
 """The server's CPU and memory, from where they can be had."""
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final, Protocol
 from urllib.error import URLError
@@ -65,6 +66,21 @@ class MetricsProbe:
         cpu = _sample(text, "process_cpu_seconds_total")
         rss = _sample(text, "process_resident_memory_bytes")
         return None if cpu is None or rss is None else Usage(cpu, int(rss))
+
+
+class SumProbe:
+    """Several processes or pages as one; none has figures when one has none."""
+
+    def __init__(self, probes: Sequence[ServerProbe]) -> None:
+        self._probes = probes
+        self.source = ", ".join(each.source for each in probes)
+
+    def read(self) -> Usage | None:
+        usages = [each.read() for each in self._probes]
+        known = [each for each in usages if each is not None]
+        if len(known) < len(usages):
+            return None
+        return Usage(sum(each.cpu for each in known), sum(each.rss for each in known))
 
 
 class NoProbe:

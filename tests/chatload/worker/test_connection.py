@@ -1,7 +1,7 @@
 import select
 import socket
 import time
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 
 import pytest
 
@@ -24,13 +24,13 @@ class Pair:
 
     def __init__(self, source: str | None = None) -> None:
         self._listener = socket.create_server(("127.0.0.1", 0))
-        self.endpoint = Endpoint.of(f"http://127.0.0.1:{self._listener.getsockname()[1]}")
+        self.endpoints: Sequence[Endpoint] = [Endpoint.of(f"http://127.0.0.1:{self._listener.getsockname()[1]}")]
         self.epoll = select.epoll()
         self.opens = 0
         self.ends: list[tuple[int, str]] = []
         self.resumes: list[int] = []
         room = Room(RoomPlan(0, "c", 0, []), "run", 0)
-        plan = ConnectionPlan(0, 0, "token", True, None, 0, False, None, source)
+        plan = ConnectionPlan(0, 0, "token", True, None, 0, False, None, 0, source)
         self.connection = Connection(self, plan, room)
         self._receiver = Receiver({}, Tally(), self)
         self.connection.start(time.monotonic_ns())

@@ -23,7 +23,7 @@ class Audience:
     """Implements `Owner` and `Listener`; keeps what it is told."""
 
     def __init__(self) -> None:
-        self.endpoint = Endpoint.of("http://127.0.0.1:1")
+        self.endpoints: Sequence[Endpoint] = [Endpoint.of("http://127.0.0.1:1")]
         self.epoll = select.epoll()
         self.ends: list[tuple[int, str]] = []
         self.resumes: list[int] = []
@@ -57,7 +57,7 @@ class Bench:
         self.receiver = Receiver({}, self.tally, self.audience)
 
     def _connection(self, number: int, *, slow: bool) -> Connection:
-        plan = ConnectionPlan(number, 0, "token", True, None, 0, slow, None, None)
+        plan = ConnectionPlan(number, 0, "token", True, None, 0, slow, None, 0, None)
         connection = Connection(self.audience, plan, self.room)
         connection.stage = Stage.READY
         connection.update_fast()

@@ -2,7 +2,7 @@
 
 import contextlib
 import sys
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final, NoReturn
@@ -36,7 +36,10 @@ _LOCAL: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 
 def load(
     scenario: Annotated[str, typer.Argument(help="A kind of scenario (such as fanout), or a TOML file of one.")],
-    url: Annotated[str | None, typer.Option(help="The server; the local one by default.")] = None,
+    url: Annotated[
+        list[str] | None,
+        typer.Option(help="A server; the local one by default. May be repeated: connections are spread over all."),
+    ] = None,
     tokens: Annotated[
         Path | None, typer.Option(help="What `stackmentor token` wrote; for a local `dev` they are made by default.")
     ] = None,
@@ -48,8 +51,12 @@ def load(
     threshold: Annotated[
         list[str] | None, typer.Option(help="A limit that the run must keep, such as p99<50ms; may be repeated.")
     ] = None,
-    server_pid: Annotated[int | None, typer.Option(min=1, help="The server's process, on this machine.")] = None,
-    metrics_url: Annotated[str | None, typer.Option(help="The server's Prometheus metrics.")] = None,
+    server_pid: Annotated[
+        list[int] | None, typer.Option(min=1, help="A server's process, on this machine; may be repeated.")
+    ] = None,
+    metrics_url: Annotated[
+        list[str] | None, typer.Option(help="A server's Prometheus metrics; may be repeated.")
+    ] = None,
     rate: Annotated[float | None, typer.Option(help="Messages a second, whether or not the server keeps up.")] = None,
     in_flight: Annotated[int | None, typer.Option(help="Messages on their way at once, instead of a rate.")] = None,
     size: Annotated[int | None, typer.Option(help="Characters of a message's text.")] = None,
@@ -115,10 +122,11 @@ def load(
         "max_memory_growth": max_memory_growth,
     }
     settings = read_settings(QUIET, data_dir=data_dir)
-    target = url or f"http://127.0.0.1:{settings.port}"
+    targets = url or [f"http://127.0.0.1:{settings.port}"]
     console = Console()
     try:
-        Endpoint.of(target)
+        for target in targets:
+            Endpoint.of(target)
         plan = read_scenario(scenario, {key: value for key, value in given.items() if value is not None})
         thresholds = [parse_threshold(text) for text in threshold or ()]
         old = None if compare is None else read_result(compare)
@@ -126,10 +134,10 @@ def load(
             _check_writable(path)
         job = Job(
             scenario=plan,
-            url=target,
-            users=_users(plan, target, tokens, settings),
+            urls=targets,
+            users=_users(plan, targets, tokens, settings),
             processes=processes or default_processes(),
-            probe=_probe(target, server_pid, metrics_url, settings),
+            probe=_probe(targets, server_pid or [], metrics_url or [], settings),
         )
     except (ScenarioError, UsersError, EndpointError, ResultError, ValueError) as error:
         _end(str(error), _WRONG_ARGUMENT)
@@ -164,16 +172,16 @@ def _check_writable(path: Path | None) -> None:
         raise ValueError(f"{path}: there is no such directory")
 
 
-def _users(scenario: "Scenario", url: str, tokens: Path | None, settings: Settings) -> "list[LoadUser]":
+def _users(scenario: "Scenario", urls: Sequence[str], tokens: Path | None, settings: Settings) -> "list[LoadUser]":
     """Of the file, else new ones of the local server. Raises `UsersError` and `RestError`."""
     from chatload.plan import wanted_users
     from chatload.rest import Rest
     from chatload.users import LoadUser, UsersError, read_users
 
     if tokens is not None:
-        with contextlib.closing(Rest(url)) as rest:
+        with contextlib.closing(Rest(urls[0])) as rest:
             return read_users(tokens, rest.user_id)
-    if urlsplit(url).hostname not in _LOCAL:
+    if not _are_local(urls):
         raise UsersError("--tokens is needed: users are made by themselves only for a local `stackmentor dev`")
     if not settings.database_url and _pid_of_dev(settings.data_dir) is None:
         raise UsersError(f"no `stackmentor dev` runs on {settings.data_dir}: name its --data-dir, or --tokens")
@@ -185,15 +193,29 @@ def _users(scenario: "Scenario", url: str, tokens: Path | None, settings: Settin
     return [LoadUser(str(user_id), token) for user_id, token in minted]
 
 
-def _probe(url: str, pid: int | None, metrics_url: str | None, settings: Settings) -> "ServerProbe":
-    from chatload.server_probe import MetricsProbe, NoProbe, ProcessProbe
+def _probe(urls: Sequence[str], pids: Sequence[int], metrics_urls: Sequence[str], settings: Settings) -> "ServerProbe":
+    from chatload.server_probe import MetricsProbe, NoProbe, ProcessProbe, SumProbe
 
-    if pid is not None:
-        return ProcessProbe(pid)
-    if metrics_url is not None:
-        return MetricsProbe(metrics_url)
-    found = _pid_of_dev(settings.data_dir) if urlsplit(url).hostname in _LOCAL else None
-    return NoProbe() if found is None else ProcessProbe(found)
+    if not pids and not metrics_urls and _are_local(urls):
+        dev = _pid_of_dev(settings.data_dir)
+        pids = [] if dev is None else _nodes_of(dev) or [dev]
+    probes = [*map(ProcessProbe, pids), *map(MetricsProbe, metrics_urls)]
+    return NoProbe() if not probes else probes[0] if len(probes) == 1 else SumProbe(probes)
+
+
+def _are_local(urls: Sequence[str]) -> bool:
+    return all(urlsplit(url).hostname in _LOCAL for url in urls)
+
+
+def _nodes_of(dev: int) -> list[int]:
+    """The processes of `dev --nodes`, whose own has nothing to do with messages; none when it is one node itself."""
+    found: list[int] = []
+    for path in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            parent = (path / "stat").read_text().rpartition(")")[2].split()[1]
+            if int(parent) == dev and (path / "cmdline").read_bytes().split(b"\0")[-2] == b"node":
+                found.append(int(path.name))
+    return sorted(found)
 
 
 def _pid_of_dev(data_dir: Path) -> int | None:

@@ -4,6 +4,7 @@ import select
 import socket
 import ssl
 import time
+from collections.abc import Sequence
 from enum import IntEnum
 from typing import Final, Protocol
 
@@ -41,7 +42,7 @@ class Stage(IntEnum):
 class Owner(Protocol):
     """Whom a connection tells what happens to it."""
 
-    endpoint: Endpoint
+    endpoints: Sequence[Endpoint]
     epoll: select.epoll
 
     def received(self, connection: "Connection", data: bytes, now: int) -> None:
@@ -62,6 +63,7 @@ class Connection:
 
     __slots__ = (
         "_destination",
+        "_endpoint",
         "_events",
         "_head",
         "_out",
@@ -100,6 +102,7 @@ class Connection:
         self.awaited: set[bytes] = set()
         """Receipts of subscriptions that are not there yet."""
         self._owner = owner
+        self._endpoint = owner.endpoints[plan.server]
         self._destination = f"/topic/conversation.{room.plan.conversation_id}"
         self._reset()
 
@@ -119,7 +122,7 @@ class Connection:
         self._reset()
         self.began = now
         try:
-            sock = self._owner.endpoint.open(self.plan.source, slow=self.slow)
+            sock = self._endpoint.open(self.plan.source, slow=self.slow)
         except OSError as error:
             self._owner.ended(self, LOST, str(error))
             return
@@ -243,12 +246,12 @@ class Connection:
         error = self._sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
         if error:
             raise OSError(error, "connect failed")
-        tls = self._owner.endpoint.tls
+        tls = self._endpoint.tls
         if tls is None:
             self._request_upgrade()
             return
         self.stage = Stage.TLS
-        name = self._owner.endpoint.name
+        name = self._endpoint.name
         self._sock = tls.wrap_socket(self._sock, server_hostname=name, do_handshake_on_connect=False)
         self.recv = self._sock.recv
 
@@ -267,7 +270,7 @@ class Connection:
     def _request_upgrade(self) -> None:
         self.stage = Stage.UPGRADE
         self._want(select.EPOLLIN)
-        endpoint = self._owner.endpoint
+        endpoint = self._endpoint
         self.write(upgrade_request(endpoint.host, f"{endpoint.prefix}/ws"))
 
     def _upgraded(self, data: bytes) -> bytes:
@@ -283,7 +286,7 @@ class Connection:
             raise ProtocolError(f"the WebSocket handshake was refused: {status}")
         self._head = b""
         self.stage = Stage.CONNECT
-        self.write(connect_frame(self._owner.endpoint.name, self.plan.token))
+        self.write(connect_frame(self._endpoint.name, self.plan.token))
         return rest
 
     def _flush(self) -> None:

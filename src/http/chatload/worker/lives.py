@@ -4,7 +4,7 @@ import random
 import select
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from chatload.messages import Setup
@@ -26,8 +26,10 @@ _SLOW_TICK: Final = 100_000_000
 class Lives:
     """Opens and reopens connections. `received` handles their bytes; `failed` ends the run before traffic began."""
 
-    def __init__(self, setup: Setup, endpoint: Endpoint, timers: Timers, tally: Tally, rooms: dict[int, Room]) -> None:
-        self.endpoint = endpoint
+    def __init__(
+        self, setup: Setup, endpoints: Sequence[Endpoint], timers: Timers, tally: Tally, rooms: dict[int, Room]
+    ) -> None:
+        self.endpoints = endpoints
         self.epoll = select.epoll()
         self.by_fd: dict[int, Connection] = {}
         self.all = [Connection(self, plan, rooms[plan.room]) for plan in setup.connections]

@@ -38,7 +38,8 @@ class Worker:
         self._tally = Tally()
         self._timers = Timers()
         self._rooms = {plan.index: Room(plan, setup.run_id, setup.typing_period) for plan in setup.rooms}
-        self._lives = Lives(setup, Endpoint.of(setup.url), self._timers, self._tally, self._rooms)
+        endpoints = [Endpoint.of(url) for url in setup.urls]
+        self._lives = Lives(setup, endpoints, self._timers, self._tally, self._rooms)
         self._traffic = Traffic(setup, self._lives.all, self._tally)
         self._receiver = Receiver(self._lives.by_fd, self._tally, self)
         self._lives.on_received = self._receiver.received
