@@ -83,6 +83,9 @@ class Keeper:
             try:
                 await self._step()
             except ChatError:
+                # Without the store, what is known here is all that is known.
+                for user_id in self._moved:
+                    self._learn(user_id, user_id in self._here)
                 with trio.move_on_after(self._policy.retry):
                     await self._back.wait()
                 continue
@@ -161,9 +164,6 @@ class Keeper:
         except BaseException:
             for user_id, at in moved.items():
                 self._moved.setdefault(user_id, at)
-            # Without the store, what is known here is all that is known.
-            for user_id in left:
-                self._learn(user_id, user_id in self._here)
             raise
         for user_id in came:
             self._relay.tell_presence(user_id, online=True)
