@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
+import attrs
 import trio
 
 from tests.faults.cluster import Cluster, Node
@@ -160,7 +161,7 @@ def disk_full(disk: Disk) -> Fault:
         await trio.sleep(3.0 * scene.scale)
         disk.free()
 
-    return Fault("disk of PostgreSQL full", cause)
+    return Fault(DISK_FULL, cause)
 
 
 def clock_jumps(clock: Clock) -> Fault:
@@ -176,7 +177,7 @@ def clock_jumps(clock: Clock) -> Fault:
                 await until(lambda expected=expected: abs(_last_logged(node) - expected) < timedelta(minutes=1))
             await trio.sleep(2.0 * scene.scale)
 
-    return Fault("clock of one node jumps by an hour", cause)
+    return Fault(CLOCK_JUMPS, cause)
 
 
 def _last_logged(node: Node) -> datetime:
@@ -209,6 +210,22 @@ NODE_KILLED: Final = Fault("one node killed in a loop", node_killed_in_a_loop)
 NODE_FROZEN: Final = Fault("one node frozen", node_frozen)
 NODES_ROLLED: Final = Fault("nodes rolled", nodes_rolled)
 
+DIRECT: Final = (
+    CALM,
+    REDIS_KILLED,
+    REDIS_FROZEN,
+    POSTGRES_KILLED,
+    POSTGRES_FROZEN,
+    NODE_KILLED,
+    NODE_FROZEN,
+    NODES_ROLLED,
+)
+"""Those that need nothing between the nodes and the services."""
+PROXIED: Final = (REDIS_CUT, REDIS_REFUSED, DATABASE_SILENT)
+CABLED: Final = (REDIS_CABLE, DATABASE_CABLE)
+DISK_FULL: Final = "disk of PostgreSQL full"
+CLOCK_JUMPS: Final = "clock of one node jumps by an hour"
+
 
 def _nothing(cluster: Cluster) -> None:
     """Redis stays as it is."""
@@ -238,10 +255,18 @@ def _join_the_second(cluster: Cluster) -> None:
     cluster.wiring.control(cluster.wiring.redis_proxies[1].thaw)
 
 
-REMOVALS: Final[Mapping[str, tuple[Action, Action, float]]] = {
-    "up": (_nothing, _nothing, 1.0),
-    "killed": (_kill_redis, _start_redis, 3.0),
-    "frozen": (_freeze_redis, _thaw_redis, 3.0),
-    "cut off": (_cut_off_the_second, _join_the_second, 3.0),
+@attrs.frozen
+class Outage:
+    """What is wrong with Redis at a removal, and within how many seconds who was removed must hear nothing more."""
+
+    cause: Action
+    end: Action
+    within: float
+
+
+REMOVALS: Final[Mapping[str, Outage]] = {
+    "up": Outage(_nothing, _nothing, 1.0),
+    "killed": Outage(_kill_redis, _start_redis, 3.0),
+    "frozen": Outage(_freeze_redis, _thaw_redis, 3.0),
+    "cut off": Outage(_cut_off_the_second, _join_the_second, 3.0),
 }
-"""By what is wrong with Redis: how it comes and goes, and the seconds until who was removed must hear nothing more."""

@@ -2,7 +2,7 @@
 
 import json
 import random
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from typing import Final
 
 import attrs
@@ -12,6 +12,7 @@ from tests.faults.callers import Caller
 from tests.faults.checker import Violation, check
 from tests.faults.clients import Sender, Subscriber, converse
 from tests.faults.cluster import Cluster
+from tests.faults.faults import REMOVALS
 from tests.faults.history import Removed, Resumption, TypingSeen
 from tests.faults.run import FLOW_PATIENCE, until
 from tests.faults.world import Member, World
@@ -49,15 +50,9 @@ class Typist:
                 await trio.sleep(TYPING_PAUSE)
 
 
-async def remove_member(
-    cluster: Cluster,
-    *,
-    seed: int,
-    within: float,
-    cause: Callable[[], Awaitable[None]],
-    end: Callable[[], Awaitable[None]],
-) -> Verdict:
-    """Removes him on the first node right after `cause`; he and a typist are on the second. `end` comes last."""
+async def remove_member(cluster: Cluster, redis: str, *, seed: int) -> Verdict:
+    """Removes him on the first node right after that outage of `REMOVALS` began; he and a typist are on the second."""
+    outage = REMOVALS[redis]
     rng = random.Random(seed)
     first, second = cluster.nodes[:2]
     owner, victim, typist, witness, speaker = rng.sample(list(cluster.users), 5)
@@ -78,17 +73,18 @@ async def remove_member(
             nursery.start_soon(client.run)
         with trio.fail_after(FLOW_PATIENCE):
             await until(lambda: all(_typing_heard(each) and each.last_seq > 5 for each in (removed, stays)))
-        await cause()
+        outage.cause(cluster)
         path = f"/api/conversations/{world.conversation}/participants/{victim.id}"
         assert await owner_calls.call("DELETE", path, node=first) is not None, world.history.troubles
         at = trio.current_time()
+        await trio.sleep(WATCHED_FOR)
+        assert _typing_heard(stays) > at + WATCHED_FOR - 1.0, "nobody typed, so nothing is proved"
+        # Not before: by his attempt the second node would learn of the removal.
         post = {"conversationId": world.conversation, "text": "of a stranger"}
         refused = await victim_calls.call("POST", "/api/messages", post, node=second, accept=(403,))
         assert refused is not None, world.history.troubles
         assert refused.status_code == 403
-        await trio.sleep(WATCHED_FOR)
-        assert _typing_heard(stays) > at + WATCHED_FOR - 1.0, "nobody typed, so nothing is proved"
-        await end()
+        outage.end(cluster)
         world.sending = False
         with trio.fail_after(FLOW_PATIENCE):
             await until(lambda: sender.done)
@@ -99,7 +95,7 @@ async def remove_member(
     await victim_calls.close()
     # Nothing else in this conversation has a rev without a message.
     (rev,) = set(range(1, stored.rev + 1)) - {each.created_rev for each in stored.messages}
-    world.history.removed.append(Removed(world.conversation, victim.id, rev, at, within))
+    world.history.removed.append(Removed(world.conversation, victim.id, rev, at, outage.within))
     return Verdict(max(0.0, _typing_heard(removed) - at), check(world.history, [stored]))
 
 

@@ -1,6 +1,8 @@
 """The figures of runs: what was acknowledged, what went wrong, and how long it took."""
 
 import itertools
+import os
+import platform
 import statistics
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -10,6 +12,7 @@ import attrs
 
 from ops.bench.kept import read_kept, write_kept
 from tests.faults.checker import Kind
+from tests.faults.faults import CALM
 from tests.faults.history import Connected, History, Log, Received
 from tests.faults.run import Outcome
 
@@ -63,24 +66,66 @@ class Results:
     cut_offs: Sequence[CutOff]
 
 
-def row(outcomes: Sequence[Outcome]) -> Row:
-    """Of runs of the same fault."""
-    found = [violation.kind for outcome in outcomes for violation in outcome.violations]
-    heals = [outcome.heal for outcome in outcomes if outcome.heal is not None]
+@attrs.define
+class Tally:
+    """Of a series of runs; the histories themselves are kept of those without a fault only."""
+
+    rows: list[Row] = attrs.field(factory=list[Row])
+    cut_offs: list[CutOff] = attrs.field(factory=list[CutOff])
+    calm: list[History] = attrs.field(factory=list[History])
+    failures: int = 0
+
+    def add(self, outcome: Outcome) -> None:
+        self.rows = _merged(self.rows, row(outcome))
+        if outcome.fault == CALM.name:
+            self.calm.append(outcome.history)
+
+    def add_cut_off(self, found: CutOff) -> None:
+        before = next((each for each in self.cut_offs if each.redis == found.redis), None)
+        if before is not None:
+            longest = max(before.seconds, found.seconds)
+            found = attrs.evolve(found, removals=before.removals + found.removals, seconds=longest)
+        self.cut_offs = [*(each for each in self.cut_offs if each.redis != found.redis), found]
+
+
+def _merged(rows: Sequence[Row], new: Row) -> list[Row]:
+    """In the order in which the faults came first."""
+    names = [each.fault for each in rows]
+    if new.fault not in names:
+        return [*rows, new]
+    at = names.index(new.fault)
+    old = rows[at]
+    both = Row(
+        new.fault,
+        old.runs + new.runs,
+        old.acknowledged + new.acknowledged,
+        old.delivered + new.delivered,
+        old.lost + new.lost,
+        old.doubled + new.doubled,
+        old.misordered + new.misordered,
+        old.other + new.other,
+        None if old.heal is None or new.heal is None else max(old.heal, new.heal),
+        max(old.silence, new.silence),
+    )
+    return [*rows[:at], both, *rows[at + 1 :]]
+
+
+def row(outcome: Outcome) -> Row:
+    """Of one run."""
+    found = [violation.kind for violation in outcome.violations]
     lost = sum(kind in _LOST for kind in found)
+    doubled, misordered = found.count(Kind.DOUBLED), found.count(Kind.MISORDERED)
     return Row(
-        outcomes[0].fault,
-        len(outcomes),
-        sum(len({each.client_message_id for each in outcome.history.acked}) for outcome in outcomes),
-        sum(
-            isinstance(entry, Received) for outcome in outcomes for log in outcome.history.logs for entry in log.entries
-        ),
+        outcome.fault,
+        1,
+        len({each.client_message_id for each in outcome.history.acked}),
+        sum(isinstance(entry, Received) for log in outcome.history.logs for entry in log.entries),
         lost,
-        found.count(Kind.DOUBLED),
-        found.count(Kind.MISORDERED),
-        len(found) - lost - found.count(Kind.DOUBLED) - found.count(Kind.MISORDERED),
-        round(max(heals), 2) if len(heals) == len(outcomes) else None,
-        round(max(_silence(outcome) for outcome in outcomes), 2),
+        doubled,
+        misordered,
+        len(found) - lost - doubled - misordered,
+        None if outcome.heal is None else round(outcome.heal, 2),
+        round(_silence(outcome), 2),
     )
 
 
@@ -123,8 +168,21 @@ def _latency(seconds: Sequence[float]) -> Latency:
     return Latency(len(seconds), round(cuts[49] * 1000, 1), round(cuts[98] * 1000, 1))
 
 
-def keep(results: Results, path: Path = RESULTS) -> None:
-    write_kept(results, path)
+def keep(tally: Tally, path: Path = RESULTS) -> None:
+    """What was not run anew stays as it was kept."""
+    old = kept(path) if path.exists() else None
+    rows = {each.fault: each for each in (*(old.rows if old else ()), *tally.rows)}
+    cut_offs = {each.redis: each for each in (*(old.cut_offs if old else ()), *tally.cut_offs)}
+    if tally.calm:
+        same, cross = latencies(tally.calm)
+    else:
+        assert old is not None, "nothing was run without a fault"
+        same, cross = old.same_node, old.cross_node
+    cores = len(os.sched_getaffinity(0))
+    machine = (
+        f"one machine of {cores} cores, {platform.system()} {platform.release()}, Python {platform.python_version()}"
+    )
+    write_kept(Results(machine, list(rows.values()), same, cross, list(cut_offs.values())), path)
 
 
 def kept(path: Path = RESULTS) -> Results:
@@ -151,7 +209,7 @@ def page(results: Results) -> str:
     same, cross = results.same_node, results.cross_node
     lines = [
         BEGIN,
-        f"Measured on {results.machine}, clients, three nodes, PostgreSQL and Redis all on that machine.",
+        f"Measured on {results.machine}, with the clients, three nodes, PostgreSQL and Redis all on it.",
         "",
         table(results.rows),
         "",
