@@ -93,6 +93,20 @@ async def test_one_that_ends_is_started_again_and_the_others_are_let_be(number: 
     assert all(map(gone, group.pids.values()))
 
 
+async def test_a_roll_replaces_one_after_the_other_and_counts_as_no_crash() -> None:
+    group, drain = _Group(_spec("one"), _spec("two"), intensity=RestartIntensity(0, 60.0)), trio.Event()
+    with trio.fail_after(30):
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(group.processes.run, drain)
+            await group.until(lambda: len(group.pids) == 2)
+            before = dict(group.pids)
+            await group.processes.roll(signal.SIGTERM)
+            assert group.starts[2:] == ["one", "two"]
+            assert all(map(gone, before.values()))
+            drain.set()
+    assert all(map(gone, group.pids.values()))
+
+
 async def test_one_that_never_served_ends_all_with_its_name() -> None:
     group = _Group(_spec("one"), _spec("bad", "raise SystemExit(2)"))
     with trio.fail_after(30), pytest.raises(ProcessesError, match=r"^bad does not start: it ended with status 2$"):
