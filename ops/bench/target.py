@@ -4,6 +4,7 @@ import json
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Final
 
 from attrs import frozen
 
@@ -12,7 +13,7 @@ from tests.kit.command import COMMAND, stackmentor
 from tests.kit.devserver import DevServer
 from tests.kit.postgres import scratch_directory
 
-_SETTINGS = {
+SETTINGS: Final = {
     "STACKMENTOR_SEND_RATE": "1000000",
     "STACKMENTOR_SEND_BURST": "1000000",
     "STACKMENTOR_CONNECT_RATE": "1000000",
@@ -20,6 +21,7 @@ _SETTINGS = {
     "STACKMENTOR_MAX_GROUP_SIZE": "20000",
     "STACKMENTOR_LOG_LEVEL": "warning",
 }
+"""No limits on what a user may do, and nothing logged for each request."""
 
 
 @frozen
@@ -52,5 +54,5 @@ def started_target(
 ) -> Generator[Target]:
     """`settings` add to the environment; `command` is another way to start the same server."""
     directory = scratch_directory()
-    with DevServer(directory, env={**_SETTINGS, **(settings or {})}, command=command) as server:
+    with DevServer(directory, env={**SETTINGS, **(settings or {})}, command=command) as server:
         yield Target(server.url, server.pid, directory, prepare_cluster(directory).url("stackmentor"))
