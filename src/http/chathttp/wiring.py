@@ -33,32 +33,38 @@ from actors.presence.ports import PresenceRelay
 from actors.runtime.spec import ChildContext, ChildSpec, Restart, RestartIntensity, Strategy
 from actors.runtime.supervisor import Supervisor
 from actors.users.actor import Users
-from chatcore.errors import ChatError
 from chathttp import collector
 from chathttp.edge.listener import open_listener
 from chathttp.edge.server import EdgeServer
 from chathttp.edge.share import ListenerShare
 from chathttp.edge.timer_wheel import Timers
 from chathttp.identity.config import IdentityConfig
-from chathttp.identity.keys import SigningKeys, load_signing_keys
+from chathttp.identity.keys import SigningKeys, await_signing_keys
 from chathttp.identity.mail import FileMailer
 from chathttp.identity.passwords import Passwords
 from chathttp.identity.service import IdentityService
 from chathttp.identity.verifier import TokenVerifier
 from chathttp.ids import IdSource
-from chathttp.management.metrics import NodeFigures
+from chathttp.management.gathering import Parts
 from chathttp.management.server import ManagementServer
 from chathttp.node_log import report, response_headers, url_of
-from chathttp.policies import bridge_policy, conversation_policy, edge_limits, presence_policy, session_policy
+from chathttp.policies import (
+    bridge_policy,
+    conversation_policy,
+    edge_limits,
+    management_options,
+    presence_policy,
+    session_policy,
+)
 from chathttp.rate import RateLimiter
 from chathttp.rest.app import create_app
 from chathttp.rest.services import Health, HealthState, Services
+from chathttp.session.inspection import Inspectable
 from chathttp.session.services import SessionServices
 from chathttp.session.session import serve_session
 from chathttp.settings import Settings
 from chathttp.wire import JsonBodyEncoder
 
-KEY_RETRY_SECONDS: Final = 1.0
 CONVERSATIONS_STOP_SECONDS: Final = 5.0
 _INTENSITY: Final = RestartIntensity(max_restarts=5, within=30.0)
 
@@ -72,8 +78,8 @@ async def run_node(
     drain: trio.Event | None = None,
     share: ListenerShare | None = None,
 ) -> None:
-    """Serve until `drain` is set, then end in good order. `on_ready` is told the URL once it serves. With `share` the node
-    is one of several processes on one port, whose listener it takes in place of one of its own.
+    """Serve until `drain` is set, then end in good order. `on_ready` is told the URL once it serves. With `share` the
+    node is one of several processes on one port, whose listener it takes in place of one of its own.
 
     Raises `OSError` when the port cannot be had, and `IntensityExceeded` when a part of it fails again and again.
     """
@@ -85,7 +91,14 @@ class _Node:
         rng = random.Random()  # noqa: S311  # jitter of back-offs
         self._settings = settings
         self._on_ready = on_ready
-        self._management = ManagementServer(settings.management_port, self._figures)
+        self._drain = trio.Event()
+        self._sessions: set[Inspectable] = set()
+        self._management = ManagementServer(
+            management_options(settings),
+            self._parts,
+            drain=lambda: self._drain.set(),
+            serves=lambda: _url(settings.host, self._port),
+        )
         self._share = share
         try:
             self._listener: socket.socket | None = self._open_listener(settings.port)
@@ -139,10 +152,10 @@ class _Node:
                 ChildSpec("management", partial(_serve, self._management.run)),
                 ChildSpec("store", partial(_serve, self._database.run)),
                 *([] if self._bridge is None else [ChildSpec("bridge", partial(_serve, self._bridge.run))]),
-                ChildSpec("users", self._run_users),
-                ChildSpec("presence", self._run_presence),
+                ChildSpec("users", partial(_run, self._users.run)),
+                ChildSpec("presence", partial(_run, self._presence.run)),
                 self._conversations.spec(),
-                ChildSpec("timers", self._run_timers),
+                ChildSpec("timers", partial(_run, self._timers.run)),
                 ChildSpec("edge", self._run_edge, Restart.TRANSIENT),
             ],
             Strategy.ONE_FOR_ONE,
@@ -177,6 +190,7 @@ class _Node:
         return presence
 
     async def run(self, drain: trio.Event) -> None:
+        self._drain = drain
         try:
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(self._end_when, drain)
@@ -197,22 +211,10 @@ class _Node:
         await self._conversations.stop(CONVERSATIONS_STOP_SECONDS)
         self._root.stop()
 
-    async def _run_users(self, context: ChildContext) -> None:
-        context.started()
-        await self._users.run()
-
-    async def _run_presence(self, context: ChildContext) -> None:
-        context.started()
-        await self._presence.run()
-
-    async def _run_timers(self, context: ChildContext) -> None:
-        context.started()
-        await self._timers.run()
-
     async def _run_edge(self, context: ChildContext) -> None:
         settings = self._settings
         identity_store = PostgresIdentity(self._database)
-        keys = await self._load_keys(identity_store)
+        keys = await await_signing_keys(identity_store)
         edge = self._make_edge(identity_store, keys)
         async with trio.open_nursery() as nursery:
             await nursery.start(edge.run)
@@ -229,15 +231,6 @@ class _Node:
 
     def _open_listener(self, port: int) -> socket.socket:
         return open_listener(self._settings.host, port) if self._share is None else self._share.listener()
-
-    async def _load_keys(self, store: PostgresIdentity) -> SigningKeys:
-        """Waits for the database: without its keys no token can be checked."""
-        while True:
-            try:
-                return await load_signing_keys(store)
-            except ChatError as error:
-                _log.warning("waiting for the database", error=error.message)
-                await trio.sleep(KEY_RETRY_SECONDS)
 
     def _make_edge(self, store: PostgresIdentity, keys: SigningKeys) -> EdgeServer:
         settings = self._settings
@@ -294,6 +287,7 @@ class _Node:
             now=time.time,
             new_id=new_id,
             policy=session_policy(settings),
+            running=self._sessions,
         )
 
         return EdgeServer(
@@ -320,20 +314,18 @@ class _Node:
 
         return {"database": self._database_health, "redis": redis}
 
-    def _figures(self) -> NodeFigures:
-        return NodeFigures(
-            connections=0 if self._edge is None else self._edge.connections,
-            websockets=0 if self._edge is None else self._edge.sessions,
-            connects_refused=0 if self._edge is None else self._edge.refused,
-            conversations=self._conversations.snapshot(limit=0),
-            append_waiting=self._database.writer.waiting,
-            append_overloads=self._database.writer.overloads,
-            notifications_dropped=self._users.dropped,
-            users_online=self._presence.online_here,
-            users_watched=self._presence.watched,
-            presence_delayed=self._presence.delayed,
-            database_up=self._database_health() is HealthState.UP,
-            bridge=None if self._bridge is None else self._bridge.figures(),
+    def _parts(self) -> Parts:
+        return Parts(
+            supervision=self._root.snapshot,
+            conversations=self._conversations,
+            users=self._users,
+            presence=self._presence,
+            store=self._database,
+            edge=self._edge,
+            bridge=self._bridge,
+            revs=PostgresStandings(self._database).revs,
+            sessions=self._sessions,
+            outbox_limit=self._settings.outbox_limit_bytes,
         )
 
 
@@ -357,6 +349,12 @@ async def _serve(run: Callable[..., Awaitable[None]], context: ChildContext) -> 
     async with trio.open_nursery() as nursery:
         await nursery.start(run)
         context.started()
+
+
+async def _run(run: Callable[[], Awaitable[None]], context: ChildContext) -> None:
+    """Of what serves from its first step on."""
+    context.started()
+    await run()
 
 
 def _utc_now() -> datetime:

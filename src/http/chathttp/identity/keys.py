@@ -6,15 +6,20 @@ from hashlib import sha256
 from typing import Final, Protocol
 
 import msgspec
+import structlog
 import trio
 from attrs import frozen
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPublicKey, generate_private_key
 
 from actors.identity_ports import KeyStore, StoredKey
+from chatcore.errors import ChatError
 
 KEY_BITS: Final = 2048
 _PUBLIC_EXPONENT: Final = 65_537
+RETRY_SECONDS: Final = 1.0
+
+_log: structlog.stdlib.BoundLogger = structlog.stdlib.get_logger("chathttp.node")
 
 
 class KeySource(Protocol):
@@ -91,3 +96,13 @@ async def load_signing_keys(store: KeyStore) -> SigningKeys:
     """The keys that all nodes on one database share; the first node to start makes one."""
     fresh = await trio.to_thread.run_sync(make_key)
     return SigningKeys([parse_key(each) for each in await store.load_or_store(fresh)])
+
+
+async def await_signing_keys(store: KeyStore) -> SigningKeys:
+    """As `load_signing_keys`, once the database is there: without its keys no token can be checked."""
+    while True:
+        try:
+            return await load_signing_keys(store)
+        except ChatError as error:
+            _log.warning("waiting for the database", error=error.message)
+            await trio.sleep(RETRY_SECONDS)
