@@ -152,11 +152,10 @@ def disk_full(disk: Disk) -> Fault:
     """PostgreSQL's tables cannot grow. It is freed by hand, and nothing is restarted."""
 
     async def cause(scene: Scene) -> None:
-        acked = scene.world.history.acked
         await trio.to_thread.run_sync(disk.fill)
         scene.note("the disk is full")
         with trio.fail_after(FLOW_PATIENCE):
-            await until(lambda: acked[-1].at + 1.0 < trio.current_time())
+            await until(lambda: scene.last_ack + 1.0 < trio.current_time())
         scene.note("nothing is acknowledged any more")
         await trio.sleep(3.0 * scene.scale)
         disk.free()

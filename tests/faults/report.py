@@ -78,7 +78,7 @@ class Tally:
     def add(self, outcome: Outcome) -> None:
         self.rows = _merged(self.rows, row(outcome))
         if outcome.fault == CALM.name:
-            self.calm.append(outcome.history)
+            self.calm += outcome.histories
 
     def add_cut_off(self, found: CutOff) -> None:
         before = next((each for each in self.cut_offs if each.redis == found.redis), None)
@@ -118,8 +118,8 @@ def row(outcome: Outcome) -> Row:
     return Row(
         outcome.fault,
         1,
-        len({each.client_message_id for each in outcome.history.acked}),
-        sum(isinstance(entry, Received) for log in outcome.history.logs for entry in log.entries),
+        sum(len({each.client_message_id for each in history.acked}) for history in outcome.histories),
+        sum(isinstance(entry, Received) for log in _logs(outcome) for entry in log.entries),
         lost,
         doubled,
         misordered,
@@ -129,10 +129,14 @@ def row(outcome: Outcome) -> Row:
     )
 
 
+def _logs(outcome: Outcome) -> list[Log]:
+    return [log for history in outcome.histories for log in history.logs]
+
+
 def _silence(outcome: Outcome) -> float:
     begin, end = outcome.began - 1.0, outcome.ended + (outcome.heal or 0.0)
     longest = 0.0
-    for log in outcome.history.logs:
+    for log in _logs(outcome):
         times = [entry.at for entry in log.entries if isinstance(entry, Received) and begin <= entry.at <= end]
         gaps = (after - before for before, after in itertools.pairwise([begin, *times, end]))
         longest = max(longest, *gaps)

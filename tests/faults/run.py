@@ -1,9 +1,10 @@
 """One run: load on all nodes, a fault amid it, the wait until it has healed, and the verdict."""
 
+import itertools
 import random
-from collections.abc import Awaitable, Callable, Generator, Sequence
+from collections.abc import Awaitable, Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Final
+from typing import Final, Self
 
 import attrs
 import psycopg
@@ -35,13 +36,14 @@ class Fault:
 
 @attrs.frozen
 class Load:
-    """Of each run: a sender, an author and subscribers a node. Rates are messages a second."""
+    """How much is sent. Rates are messages a second and sender, times seconds, sizes characters at most."""
 
     sender_rate: float = 15.0
     author_pause: float = 0.25
     calm: float = 1.0
-    """Seconds of load before the fault, and after it has healed."""
+    """Before the fault, and after it has healed."""
     text_size: int = 80
+    flow_patience: float = FLOW_PATIENCE
 
 
 @attrs.define
@@ -49,14 +51,20 @@ class Scene:
     """What a fault may touch. `scale` stretches its times and counts."""
 
     cluster: Cluster
-    world: World
+    histories: Sequence[History]
     rng: random.Random
     scale: float
     flow: "Callable[[], Awaitable[None]]"
     """Waits until every subscriber has got a message sent after the call, and every sender a receipt for one."""
+    timeline: list[tuple[float, str]] = attrs.field(factory=list[tuple[float, str]])
 
     def note(self, what: str) -> None:
-        self.world.note(what)
+        """One line of the fault's time line."""
+        self.timeline.append((trio.current_time(), what))
+
+    @property
+    def last_ack(self) -> float:
+        return max(each.acked[-1].at for each in self.histories)
 
 
 @attrs.frozen
@@ -68,7 +76,8 @@ class Outcome:
     began: float
     ended: float
     heal: float | None
-    history: History
+    histories: Sequence[History]
+    """One for each conversation."""
     violations: Sequence[Violation]
     timeline: Sequence[tuple[float, str]]
     unsettled: Sequence[str]
@@ -77,6 +86,16 @@ class Outcome:
     @property
     def failed(self) -> bool:
         return bool(self.violations or self.unsettled) or self.heal is None
+
+    @property
+    def ends(self) -> set[str]:
+        """Why sockets ended."""
+        return {each.reason for history in self.histories for who, each in history.ended if "," not in who}
+
+    @property
+    def failed_calls(self) -> set[str]:
+        """Why requests had no answer."""
+        return {each.reason for history in self.histories for who, each in history.ended if "," in who}
 
     def tell(self) -> str:
         """What a failed run prints."""
@@ -87,69 +106,121 @@ class Outcome:
         return "\n".join(lines)
 
 
+@attrs.frozen
+class Crowd:
+    """The clients of one conversation."""
+
+    world: World
+    senders: Sequence[Sender]
+    subscribers: Sequence[Subscriber]
+    authors: Sequence[Author] = ()
+    reader: Reader | None = None
+
+    @classmethod
+    def one_way(cls, world: World, members: Iterator[Member], load: Load) -> Self:
+        """One sender, and on each node a subscriber. A node where nobody writes learns nothing by writing."""
+        sender = Sender(world, _named(next(members), "lone sender"), load.sender_rate)
+        kinds = itertools.cycle(Resumption)
+        subscribers: list[Subscriber] = []
+        for _ in world.nodes:
+            by = next(kinds)
+            subscribers.append(Subscriber(world, _named(next(members), f"far {by}"), by))
+        return cls(world, [sender], subscribers)
+
+    @classmethod
+    def busy(cls, world: World, members: Iterator[Member], load: Load) -> Self:
+        """On each node a sender and two subscribers, on two nodes an author; a reader, and one who wanders."""
+
+        def member(role: str) -> Member:
+            return _named(next(members), role)
+
+        nodes = range(len(world.nodes))
+        senders = [Sender(world, member("sender"), load.sender_rate) for _ in nodes]
+        subscribers = [Subscriber(world, member(f"{by}"), by) for by in Resumption for _ in nodes]
+        subscribers.append(Subscriber(world, member("wanderer"), Resumption.REV, wanders=True))
+        authors = [Author(world, member("author"), pause=load.author_pause) for _ in nodes[:2]]
+        return cls(world, senders, subscribers, authors, Reader(world, member("reader")))
+
+    @property
+    def clients(self) -> Sequence[Sender | Subscriber | Author | Reader]:
+        return [*self.senders, *self.subscribers, *self.authors, *([] if self.reader is None else [self.reader])]
+
+    async def settle(self, cluster: Cluster) -> list[str]:
+        """Wait until all is acknowledged, and everybody has got the last message and change. Who did not in time."""
+        writers = (*self.senders, *self.authors)
+        with trio.move_on_after(SETTLE_PATIENCE):
+            await until(lambda: all(each.done for each in writers))
+            last = await trio.to_thread.run_sync(cluster.stored, self.world.conversation)
+            newest = max((each.rev for each in last.messages), default=0)
+            await until(
+                lambda: all(
+                    each.last_seq >= last.last_seq and (each.by is Resumption.SEQ or each.last_rev >= newest)
+                    for each in self.subscribers
+                )
+            )
+            return []
+        late = [f"{each.member.name}: no answer, or sends on" for each in writers if not each.done]
+        at = [
+            f"{each.member.name} on {each.node}: seq {each.last_seq}, rev {each.last_rev}" for each in self.subscribers
+        ]
+        return late + at
+
+
 async def run_fault(
     cluster: Cluster, fault: Fault, *, seed: int, scale: float = 1.0, load: Load | None = None
 ) -> Outcome:
-    """Raises `trio.TooSlowError` when the load does not even begin to flow."""
+    """The load must flow before the fault and heal after it; what does not is told in the outcome."""
     load = load or Load()
     rng = random.Random(seed)
-    users = list(cluster.users)
-    rng.shuffle(users)
-    members = (
-        Member(f"{number}", user, cluster.nodes[number % len(cluster.nodes)]) for number, user in enumerate(users)
-    )
-
-    def member(role: str) -> Member:
-        each = next(members)
-        return attrs.evolve(each, name=f"{role} {each.home.name}{each.name}")
-
-    world = World(cluster.nodes, "", random.Random(rng.random()), load.text_size)
-    owner = Caller(world, member("owner"))
-    world.conversation = await _conversation(owner, cluster)
-    nodes = range(len(cluster.nodes))
-    senders = [Sender(world, member("sender"), load.sender_rate) for _ in nodes]
-    subscribers = [Subscriber(world, member(f"{by}"), by) for by in Resumption for _ in nodes]
-    subscribers.append(Subscriber(world, member("wanderer"), Resumption.REV, wanders=True))
-    authors = [Author(world, member("author"), pause=load.author_pause) for _ in nodes[:2]]
-    reader = Reader(world, member("reader"))
-    samples: list[MarkSample] = []
+    users = rng.sample(list(cluster.users), len(cluster.users))
+    homes = itertools.cycle(cluster.nodes)
+    members = (Member(f"{number}", user, next(homes)) for number, user in enumerate(users))
+    crowds: list[Crowd] = []
+    for make in (Crowd.busy, Crowd.one_way):
+        world = World(cluster.nodes, "", random.Random(rng.random()), load.text_size)
+        world.conversation = await _conversation(Caller(world, next(members)), cluster)
+        crowds.append(make(world, members, load))
+    histories = [each.world.history for each in crowds]
+    samples: list[list[MarkSample]] = [[] for _ in crowds]
     heal: float | None = None
+    began = ended = trio.current_time()
 
     async def flow(since: float | None = None) -> None:
         begin = trio.current_time() if since is None else since
-        await until(lambda: all(each.newest > begin for each in (*subscribers, *senders)))
+        watched = [client for each in crowds for client in (*each.subscribers, *each.senders)]
+        await until(lambda: all(client.newest > begin for client in watched))
 
+    scene = Scene(cluster, histories, rng, scale, flow)
     async with trio.open_nursery() as nursery:
-        for client in (*senders, *subscribers, *authors, reader):
-            nursery.start_soon(client.run)
-        nursery.start_soon(_sample_marks, cluster, world.conversation, samples)
-        with trio.fail_after(FLOW_PATIENCE):
+        for each, taken in zip(crowds, samples, strict=True):
+            nursery.start_soon(_sample_marks, cluster, each.world.conversation, taken)
+            for client in each.clients:
+                nursery.start_soon(client.run)
+        with trio.move_on_after(load.flow_patience) as flowing:
             await flow()
-        await trio.sleep(load.calm)
-        began = trio.current_time()
-        await fault.cause(Scene(cluster, world, rng, scale, flow))
-        ended = trio.current_time()
-        world.note("the fault has ended")
-        with trio.move_on_after(fault.heals_within):
-            await flow(ended)
-            heal = trio.current_time() - ended
-            world.note("healed")
+        if not flowing.cancelled_caught:
             await trio.sleep(load.calm)
-        world.sending = False
-        unsettled = await _settle(cluster, world, senders, authors, subscribers)
+            began = trio.current_time()
+            await fault.cause(scene)
+            ended = trio.current_time()
+            scene.note("the fault has ended")
+            with trio.move_on_after(fault.heals_within):
+                await flow(ended)
+                heal = trio.current_time() - ended
+                scene.note("healed")
+                await trio.sleep(load.calm)
+        for each in crowds:
+            each.world.sending = False
+        unsettled = [who for each in crowds for who in await each.settle(cluster)]
         nursery.cancel_scope.cancel()
-    stored = cluster.stored(world.conversation, samples)
-    return Outcome(
-        fault.name,
-        seed,
-        began,
-        ended,
-        heal,
-        world.history,
-        check(world.history, [stored]),
-        world.timeline,
-        unsettled,
-    )
+    violations: list[Violation] = []
+    for each, taken in zip(crowds, samples, strict=True):
+        violations += check(each.world.history, [cluster.stored(each.world.conversation, taken)])
+    return Outcome(fault.name, seed, began, ended, heal, histories, violations, scene.timeline, unsettled)
+
+
+def _named(member: Member, role: str) -> Member:
+    return attrs.evolve(member, name=f"{role} {member.home.name}{member.name}")
 
 
 async def _conversation(owner: Caller, cluster: Cluster) -> str:
@@ -168,31 +239,6 @@ async def until(condition: Callable[[], bool]) -> None:
         if condition():
             return
         await trio.sleep(POLL)
-
-
-async def _settle(
-    cluster: Cluster,
-    world: World,
-    senders: Sequence[Sender],
-    authors: Sequence[Author],
-    subscribers: Sequence[Subscriber],
-) -> list[str]:
-    """Wait until all is acknowledged, and everybody has got the last message and change. Who did not in time."""
-    with trio.move_on_after(SETTLE_PATIENCE):
-        await until(lambda: all(each.done for each in (*senders, *authors)))
-        last = await trio.to_thread.run_sync(cluster.stored, world.conversation)
-        newest = max((each.rev for each in last.messages), default=0)
-        await until(
-            lambda: all(
-                each.last_seq >= last.last_seq and (each.by is Resumption.SEQ or each.last_rev >= newest)
-                for each in subscribers
-            )
-        )
-        return []
-    late = [f"{each.member.name}: no answer, or sends on" for each in (*senders, *authors) if not each.done]
-    return late + [
-        f"{each.member.name} on {each.node}: seq {each.last_seq}, rev {each.last_rev}" for each in subscribers
-    ]
 
 
 async def _sample_marks(cluster: Cluster, conversation: str, samples: list[MarkSample]) -> None:

@@ -35,11 +35,6 @@ class World:
     text_size: int
     history: History = attrs.field(factory=History)
     sending: bool = True
-    timeline: list[tuple[float, str]] = attrs.field(factory=list[tuple[float, str]])
-
-    def note(self, what: str) -> None:
-        """One line of the fault's time line."""
-        self.timeline.append((trio.current_time(), what))
 
     def trouble(self, who: str, what: str, node: Node) -> None:
         self.history.troubles.append(Trouble(who, what, node.name, trio.current_time()))
