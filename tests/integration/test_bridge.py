@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 import pytest
 import trio
@@ -11,6 +12,7 @@ from actors.bridge.broker import Away, Back, BrokerStatus, Received
 from chatcore.errors import ChatError, ErrorCode
 from tests.kit.brokers import Listening, redis_broker
 from tests.kit.redis import RedisServer, own_redis_server
+from tests.kit.tls import certificate, tls_before
 
 CHANNELS = [f"channel.{number}" for number in range(1200)]
 
@@ -236,3 +238,22 @@ async def test_a_cluster_carries_each_channel_by_the_master_of_its_slot(redis_cl
         assert set(other.payloads) == {channel.encode() for channel in channels}
         for key in ("a", "b", "c", "d"):
             assert await brokers[0].call(key, [("SET", key, 1), ("GET", key)]) == [b"OK", b"1"]
+
+
+async def test_over_tls_as_the_url_says_it_speaks_to_who_has_a_trusted_certificate_only(
+    own_redis: RedisServer, tmp_path: Path
+) -> None:
+    pem = certificate(tmp_path)
+    async with tls_before(own_redis.port, pem) as port:
+        trusting = redis_broker(f"rediss://127.0.0.1:{port}?ssl_ca_certs={pem}")
+        async with open_brokers(trusting, redis_broker(own_redis.url)) as both:
+            both[1].broker.follow(["secret"])
+            await both[1].until(lambda: both[1].followed == {"secret"})
+            assert both[0].broker.publish("secret", b"told")
+            await both[1].until(lambda: both[1].payloads == [b"told"])
+            doubting = redis_broker(f"rediss://127.0.0.1:{port}")
+            async with trio.open_nursery() as nursery:
+                await nursery.start(doubting.run)
+                await Listening(doubting).until(lambda: "CERTIFICATE_VERIFY_FAILED" in (doubting.state.error or ""))
+                assert doubting.state.status is BrokerStatus.AWAY
+                nursery.cancel_scope.cancel()
