@@ -9,6 +9,7 @@ from typing import Final, Literal, Self, cast, get_args
 
 import attrs
 
+from chathttp.private_address import is_private_address
 from chathttp.settings_fields import (
     PREFIX,
     Network,
@@ -49,7 +50,15 @@ class Settings:
     )
     port: int = integer(8080, "port of REST, WebSocket and web client; 0 takes any free one", least=0, most=65_535)
     workers: int = integer(1, "processes of `serve`, each a node, that share its port", most=256)
-    management_port: int = integer(8081, "loopback port of /metrics; 0 takes any free one", least=0, most=65_535)
+    management_host: str = text(
+        "127.0.0.1",
+        "loopback address, or a Unix socket's path, of /metrics and console",
+        pattern=".+",
+        shape="an address",
+    )
+    management_port: int = integer(8081, "port of /metrics and console; 0 takes any free one", least=0, most=65_535)
+    console_read_only: bool = switch(False, "that the console may look only, and do nothing")
+    stall_threshold: float = number(0.1, "time the event loop may be held before the console keeps why", least=0.02)
     trusted_proxies: tuple[Network, ...] = listing(
         _TRUSTED, "networks whose X-Forwarded-For and X-Forwarded-Proto are believed", network
     )
@@ -168,7 +177,9 @@ class Settings:
     def __attrs_post_init__(self) -> None:
         if self.ping_timeout <= self.ping_interval:
             raise SettingsError("STACKMENTOR_PING_TIMEOUT must be above STACKMENTOR_PING_INTERVAL")
-        if self.port and self.port == self.management_port:
+        if not is_private_address(self.management_host):
+            raise SettingsError("STACKMENTOR_MANAGEMENT_HOST must be a loopback address or the path of a Unix socket")
+        if self.port and self.port == self.management_port and not self.management_host.startswith("/"):
             raise SettingsError("STACKMENTOR_MANAGEMENT_PORT must not be STACKMENTOR_PORT")
 
     @classmethod

@@ -46,16 +46,9 @@ from chathttp.identity.service import IdentityService
 from chathttp.identity.verifier import TokenVerifier
 from chathttp.ids import IdSource
 from chathttp.management.gathering import Parts
-from chathttp.management.server import ManagementServer
+from chathttp.management.server import ManagementOptions, ManagementServer
 from chathttp.node_log import report, response_headers, url_of
-from chathttp.policies import (
-    bridge_policy,
-    conversation_policy,
-    edge_limits,
-    management_options,
-    presence_policy,
-    session_policy,
-)
+from chathttp.policies import bridge_policy, conversation_policy, edge_limits, presence_policy, session_policy
 from chathttp.rate import RateLimiter
 from chathttp.rest.app import create_app
 from chathttp.rest.services import Health, HealthState, Services
@@ -93,12 +86,7 @@ class _Node:
         self._on_ready = on_ready
         self._drain = trio.Event()
         self._sessions: set[Inspectable] = set()
-        self._management = ManagementServer(
-            management_options(settings),
-            self._parts,
-            drain=lambda: self._drain.set(),
-            serves=lambda: _url(settings.host, self._port),
-        )
+        self._management = ManagementServer(ManagementOptions.of(settings), self._parts, lambda: self._drain.set())
         self._share = share
         try:
             self._listener: socket.socket | None = self._open_listener(settings.port)
@@ -316,6 +304,7 @@ class _Node:
 
     def _parts(self) -> Parts:
         return Parts(
+            url=url_of(self._settings.host, self._port),
             supervision=self._root.snapshot,
             conversations=self._conversations,
             users=self._users,

@@ -1,7 +1,7 @@
 """The page: what is on it, in the text format of Prometheus, by the reference parser."""
 
-from collections import Counter
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -9,63 +9,10 @@ import trio
 from attrs import evolve
 from prometheus_client.parser import text_string_to_metric_families
 
-from actors.bridge.actor import BridgeFigures
-from actors.bridge.broker import BrokerState, BrokerStatus
-from actors.runtime.snapshot import DynamicSnapshot
 from chathttp.management.metrics import Metrics, NodeFigures
+from tests.kit.figures import FIGURES
 
 OPERATIONS = Path(__file__).parents[3] / "docs" / "operations.md"
-CONVERSATIONS = DynamicSnapshot(
-    name="conversations",
-    live=2,
-    max_children=10,
-    started=5,
-    passivated=3,
-    crashes=4,
-    quarantines=1,
-    refused=6,
-    handled=70,
-    time_in_handler=1.5,
-    actors=(),
-)
-BRIDGE = BridgeFigures(
-    broker=BrokerState(
-        BrokerStatus.UP,
-        0.0,
-        reconnects=21,
-        outbox=22,
-        outbox_bytes=23,
-        inbox=24,
-        published=25,
-        lost=26,
-        received=27,
-        round_trip=0.5,
-    ),
-    peers=31,
-    overdue=32,
-    coalesced=33,
-    dropped_out=Counter(typing=34),
-    dropped_in=Counter(marks=35),
-    unknown=36,
-    malformed=37,
-    sweeps=38,
-    sweep_failures=39,
-    found=40,
-)
-FIGURES = NodeFigures(
-    connections=9,
-    websockets=7,
-    connects_refused=13,
-    conversations=CONVERSATIONS,
-    append_waiting=8,
-    append_overloads=11,
-    notifications_dropped=12,
-    users_online=14,
-    users_watched=15,
-    presence_delayed=16,
-    database_up=True,
-    bridge=BRIDGE,
-)
 OURS = {
     "stackmentor_connections": ("gauge", 9),
     "stackmentor_websockets": ("gauge", 7),
@@ -104,9 +51,16 @@ OURS = {
 }
 
 
+def asynchronous(read: Callable[[], NodeFigures]) -> Callable[[], Awaitable[NodeFigures]]:
+    async def read_there() -> NodeFigures:
+        return read()
+
+    return read_there
+
+
 async def scraped(read: Callable[[], NodeFigures]) -> dict[str, tuple[str, float]]:
     """Type and value of each sample by its name; of those that differ in labels, the last."""
-    page = (await Metrics(read).page()).decode()
+    page = (await Metrics(asynchronous(read)).page()).decode()
     return {
         sample.name: (family.type, sample.value)
         for family in text_string_to_metric_families(page)
@@ -149,7 +103,7 @@ async def test_figures_are_read_anew_at_each_scrape_and_only_then() -> None:
         reads.append(len(reads))
         return evolve(FIGURES, connections=len(reads))
 
-    metrics = Metrics(read)
+    metrics = Metrics(asynchronous(read))
     assert reads == []
     assert b"\nstackmentor_connections 1.0\n" in await metrics.page()
     assert b"\nstackmentor_connections 2.0\n" in await metrics.page()
@@ -158,7 +112,7 @@ async def test_figures_are_read_anew_at_each_scrape_and_only_then() -> None:
 
 async def test_nodes_of_one_process_have_pages_of_their_own() -> None:
     pages: dict[int, bytes] = {}
-    nodes = {each: Metrics(lambda each=each: evolve(FIGURES, connections=each)) for each in (1, 2)}
+    nodes = {each: Metrics(asynchronous(partial(evolve, FIGURES, connections=each))) for each in (1, 2)}
 
     async def scrape(each: int) -> None:
         pages[each] = await nodes[each].page()

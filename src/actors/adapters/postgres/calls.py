@@ -74,6 +74,10 @@ class CallQueue:
         self.lane.wake()
         return await ticket.wait()
 
+    def __len__(self) -> int:
+        """Calls that wait."""
+        return len(self._waiting)
+
     def take(self) -> Job | None:
         return self._waiting.popleft()[0] if self._waiting else None
 

@@ -134,6 +134,17 @@ class Database:
         """Calls that were refused because too many waited."""
         return self._calls.overloads + self.writer.overloads
 
+    @property
+    def figures(self) -> dict[str, float]:
+        """What its operators look at, by name."""
+        return {
+            "appendWaiting": self.writer.waiting,
+            "appendOverloads": self.writer.overloads,
+            "queriesWaiting": len(self._calls),
+            "overloads": self.overloads,
+            "reconnects": self._calls.lane.reconnects,
+        }
+
     async def _serve(self, started: Callable[[], None]) -> None:
         async with asyncio.TaskGroup() as group:
             self._calls.lane.start(group)

@@ -66,6 +66,8 @@ class Lane:
         self._source = source
         self._links: list[Link] = []
         self.state = LaneState(LaneStatus.DOWN, 0.0, "not started")
+        self.reconnects = 0
+        """How often it came up again after it had been down."""
 
     def admit(self) -> None:
         """Raises `UNAVAILABLE` while the lane is down."""
@@ -130,6 +132,7 @@ class Lane:
     def _become(self, status: LaneStatus, reason: str | None) -> None:
         if status is self.state.status:
             return
+        self.reconnects += status is LaneStatus.UP and self.state.status is LaneStatus.DOWN
         self.state = LaneState(status, trio.current_time(), reason)
         if status is LaneStatus.UP:
             _log.info("database connections for %s are up", self._name)

@@ -94,14 +94,14 @@ class Conversations(msgspec.Struct, rename="camel", frozen=True):
 class Socket(msgspec.Struct, rename="camel", frozen=True):
     """A WebSocket. `user` is a pseudonym that holds as long as the process, unless the real id was asked for.
 
-    `full` is the share of the outbox's limit that was taken at its highest; `dropped` counts frames. `silent` is how
-    long nothing came from it, of `allowed` before it is closed; `heartbeat` is what it was agreed to be kept alive by.
+    `queued` of at most `limit` bytes wait in its outbox, `high_water` is the most that have; `dropped` counts frames.
+    Nothing has come from it for `silent` of the `allowed` seconds before it is closed; `heartbeat` is what was agreed
+    to keep it alive. In `late` looks of this watch in a row its outbox was not empty.
     """
 
     id: str
     peer: str
     user: str | None
-    task: str | None
     queued: int
     high_water: int
     limit: int
@@ -113,7 +113,6 @@ class Socket(msgspec.Struct, rename="camel", frozen=True):
     silent: float
     allowed: float | None
     late: int
-    """Observations of this watch in which its outbox was not empty, in a row."""
 
 
 class Sockets(msgspec.Struct, rename="camel", frozen=True):

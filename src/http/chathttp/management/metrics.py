@@ -1,6 +1,6 @@
 """The node's metrics, in Prometheus's text format (prometheus.io, "Exposition formats")."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Final
 
 import trio
@@ -42,7 +42,7 @@ class Metrics:
     Nothing is counted here: `read` gives what the node's parts know anyway, once a scrape.
     """
 
-    def __init__(self, read: Callable[[], NodeFigures]) -> None:
+    def __init__(self, read: Callable[[], Awaitable[NodeFigures]]) -> None:
         self._read = read
         self._process = CollectorRegistry()
         self._one_at_a_time = trio.CapacityLimiter(1)
@@ -51,7 +51,7 @@ class Metrics:
 
     async def page(self) -> bytes:
         """The text of one scrape. Scrapes wait for each other; a cancelled one holds nobody up."""
-        scrape = _Scrape(self._process, _families(self._read()))
+        scrape = _Scrape(self._process, _families(await self._read()))
         # In a thread, because listing open files takes a microsecond each: too long a step with many connections.
         return await trio.to_thread.run_sync(
             generate_latest, scrape, abandon_on_cancel=True, limiter=self._one_at_a_time

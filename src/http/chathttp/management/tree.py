@@ -13,7 +13,7 @@ from trio.lowlevel import Task
 from chatconsole.api import tasks as api
 from chatconsole.api.messages import View
 from chathttp.management import trio_inside
-from chathttp.management.places import Place, is_library, place_of, where
+from chathttp.management.places import Place, place_of, where
 from chathttp.management.slices import Budget, Looking
 
 _STEP: Final = 32
@@ -155,6 +155,3 @@ def where_opened(task: Task, manager: object) -> Place | None:
             if context.obj is manager and context.start_line:
                 return place_of(frame.pyframe, context.start_line)
     return None
-
-
-__all__ = ["Since", "TreeLook", "find_task", "is_library", "stack", "where_opened"]

@@ -30,6 +30,11 @@ def is_running(task: Task) -> bool:
     return bool(getattr(task.coro, "cr_running", False))
 
 
+def steps_of(task: Task) -> int:
+    """How often it has been let run."""
+    return task._schedule_points
+
+
 def own_scopes(task: Task) -> list[trio.CancelScope]:
     """The scopes that the task is in and has opened itself, outermost first, without those of its nurseries."""
     nurseries = {id(nursery.cancel_scope) for nursery in task.child_nurseries}
@@ -54,9 +59,10 @@ def is_endless_shield(scope: trio.CancelScope) -> bool:
     return scope.shield and scope.deadline == inf and not scope._cancel_called
 
 
-def is_cancelled(task: Task) -> bool:
-    """It is in a scope that was cancelled, and no shield keeps it from hearing of that."""
-    return task._cancel_status.effectively_cancelled
+def is_cancelled_outside(scope: trio.CancelScope) -> bool:
+    """What is around it was cancelled."""
+    status = scope._cancel_status
+    return status is not None and status._parent is not None and status._parent.effectively_cancelled
 
 
 def outcome_of(task: Task) -> BaseException | None:

@@ -1,0 +1,60 @@
+"""One moment of a node, every number of it different."""
+
+from collections import Counter
+
+from actors.bridge.actor import BridgeFigures
+from actors.bridge.broker import BrokerState, BrokerStatus
+from actors.runtime.snapshot import DynamicSnapshot
+from chathttp.management.metrics import NodeFigures
+
+CONVERSATIONS = DynamicSnapshot(
+    name="conversations",
+    live=2,
+    max_children=10,
+    started=5,
+    passivated=3,
+    crashes=4,
+    quarantines=1,
+    refused=6,
+    handled=70,
+    time_in_handler=1.5,
+    actors=(),
+)
+BRIDGE = BridgeFigures(
+    broker=BrokerState(
+        BrokerStatus.UP,
+        0.0,
+        reconnects=21,
+        outbox=22,
+        outbox_bytes=23,
+        inbox=24,
+        published=25,
+        lost=26,
+        received=27,
+        round_trip=0.5,
+    ),
+    peers=31,
+    overdue=32,
+    coalesced=33,
+    dropped_out=Counter(typing=34),
+    dropped_in=Counter(marks=35),
+    unknown=36,
+    malformed=37,
+    sweeps=38,
+    sweep_failures=39,
+    found=40,
+)
+FIGURES = NodeFigures(
+    connections=9,
+    websockets=7,
+    connects_refused=13,
+    conversations=CONVERSATIONS,
+    append_waiting=8,
+    append_overloads=11,
+    notifications_dropped=12,
+    users_online=14,
+    users_watched=15,
+    presence_delayed=16,
+    database_up=True,
+    bridge=BRIDGE,
+)
