@@ -47,7 +47,7 @@ from chathttp.identity.verifier import TokenVerifier
 from chathttp.ids import IdSource
 from chathttp.management.gathering import Parts
 from chathttp.management.server import ManagementOptions, ManagementServer
-from chathttp.node_log import report, response_headers, url_of
+from chathttp.node_log import response_headers, url_of
 from chathttp.policies import bridge_policy, conversation_policy, edge_limits, presence_policy, session_policy
 from chathttp.rate import RateLimiter
 from chathttp.rest.app import create_app
@@ -129,7 +129,7 @@ class _Node:
             max_conversations=settings.max_conversations,
             intensity=_INTENSITY,
             rng=rng,
-            on_event=report,
+            on_event=self._management.report,
         )
         self._edge: EdgeServer | None = None
         self._ready = False
@@ -149,7 +149,7 @@ class _Node:
             Strategy.ONE_FOR_ONE,
             _INTENSITY,
             rng,
-            report,
+            self._management.report,
         )
 
     def _make_bridge(self, redis: RedisBroker) -> Bridge:

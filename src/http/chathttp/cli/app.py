@@ -10,8 +10,9 @@ import typer
 from sqlalchemy.exc import DBAPIError
 
 from actors.adapters.postgres.migrations import SchemaError
+from chatconsole.client import ConsoleError
 from chatcore.errors import ChatError
-from chathttp.cli import load, migrate, openapi, serve, token
+from chathttp.cli import console, load, migrate, openapi, serve, token
 from chathttp.cli.processes import ProcessesError
 from chathttp.dev.errors import DevError
 from chathttp.settings import SettingsError
@@ -33,6 +34,7 @@ app.add_typer(migrate.app, name="migrate")
 app.command()(token.token)
 app.command()(load.load)
 app.command()(openapi.openapi)
+app.command()(console.console)
 
 
 def main() -> None:
@@ -72,7 +74,7 @@ def _leaves(error: BaseException) -> Iterator[BaseException]:
 
 def _line(error: BaseException) -> str | None:
     match error:
-        case DevError() | ProcessesError() | SchemaError() | SettingsError():
+        case DevError() | ProcessesError() | SchemaError() | SettingsError() | ConsoleError():
             return str(error)
         case ChatError():
             return error.message

@@ -20,8 +20,8 @@ MAX_STACK: Final = 50
 MAX_MESSAGE: Final = 500
 _MAX_DEPTH: Final = 5
 _MACHINERY: Final = (
-    str(Path(trio.__file__).parent),
-    str(Path(outcome.__file__).parent),
+    f"{Path(trio.__file__).parent}/",
+    f"{Path(outcome.__file__).parent}/",
     contextlib.__file__,
 )
 _LIBRARIES: Final = ("/site-packages/", str(Path(contextlib.__file__).parent) + "/", "<frozen ")

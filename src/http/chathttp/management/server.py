@@ -19,6 +19,8 @@ import structlog
 import trio
 from attrs import frozen
 
+from actors.runtime.events import EventKind, SupervisorEvent
+from chatconsole.api.loop import Ended
 from chatconsole.beacon import Beacon, lit
 from chatcore.errors import unavailable
 from chathttp.edge.hypercorn_seam import HttpServer
@@ -35,8 +37,10 @@ from chathttp.management.crossing import Crossing, LoopBlockedError
 from chathttp.management.inspector import Inspector, LoopFacts
 from chathttp.management.metrics import Metrics, NodeFigures
 from chathttp.management.observer import Observer
+from chathttp.management.places import failure
 from chathttp.management.sources import Sources
 from chathttp.management.watchdog import Watchdog
+from chathttp.node_log import report
 from chathttp.settings import Settings
 
 CONNECTIONS: Final = 16
@@ -46,6 +50,7 @@ PATIENCE: Final = 0.25
 END_SECONDS: Final = 5.0
 """For the thread to end."""
 _LIMITS: Final = EdgeLimits(max_frame_bytes=65_536, keep_alive_timeout=10.0)
+_ENDS: Final = (EventKind.CRASHED, EventKind.QUARANTINED, EventKind.ESCALATED, EventKind.OVERDUE, EventKind.RETURNED)
 _SCRAPE_TIMEOUT: Final = 10.0
 
 _log: structlog.stdlib.BoundLogger = structlog.stdlib.get_logger("chathttp.management")
@@ -109,6 +114,15 @@ class ManagementServer:
         self._listener: socket.socket | None = _open(options.host, options.port)
         self.port: Final[int] = 0 if options.host.startswith("/") else self._listener.getsockname()[1]
         self.url: Final = url_of(options.host, self.port)
+
+    def report(self, event: SupervisorEvent) -> None:
+        """Note what supervisors report, in the log and for who watches."""
+        report(event)
+        if event.kind in _ENDS:
+            why = event.kind.value if event.delay is None else f"{event.kind.value} for {event.delay:.3g} s"
+            failed = None if event.error is None else failure(event.error)
+            name = f"{event.supervisor}/{event.child}" if "/" not in event.child else event.child
+            self.observer.ended.append(Ended(time.time(), "actor", name, why, failed))
 
     @property
     def token(self) -> str:
