@@ -1,7 +1,8 @@
 """What can go wrong, each as a fault that a run can cause. Times are those of a short run; `scale` stretches them."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
@@ -14,32 +15,36 @@ from tests.faults.run import Fault, Scene, until
 from tests.kit.redis import RedisServer
 
 Action = Callable[[Cluster], None]
+Lasting = Callable[[Scene, float], Awaitable[None]]
 
 KILLED_FOR: Final = 2.0
 FROZEN_FOR: Final = 10.0
 NODE_FROZEN_FOR: Final = 15.0
 ROUNDS: Final = 3
 FLOW_PATIENCE: Final = 20.0
+START_PATIENCE: Final = 60.0
 
 
 async def calm(scene: Scene) -> None:
     await trio.sleep(4.0 * scene.scale)
 
 
-async def redis_killed(scene: Scene) -> None:
+async def redis_killed(scene: Scene, seconds: float) -> None:
     redis = _redis_of(scene.cluster)
     redis.kill()
     scene.note("Redis killed")
-    await trio.sleep(KILLED_FOR * scene.scale)
+    await trio.sleep(seconds)
     redis.start()
+    scene.note("Redis is back")
 
 
-async def redis_frozen(scene: Scene) -> None:
+async def redis_frozen(scene: Scene, seconds: float) -> None:
     redis = _redis_of(scene.cluster)
     redis.freeze()
     scene.note("Redis frozen")
-    await trio.sleep(FROZEN_FOR * scene.scale)
+    await trio.sleep(seconds)
     redis.thaw()
+    scene.note("Redis thawed")
 
 
 async def redis_cut_in_mid_frame(scene: Scene) -> None:
@@ -95,19 +100,21 @@ async def _pull(scene: Scene, name: str) -> None:
     await trio.to_thread.run_sync(cable.mend)
 
 
-async def postgres_killed(scene: Scene) -> None:
+async def postgres_killed(scene: Scene, seconds: float) -> None:
     postgres = scene.cluster.postgres
     await trio.to_thread.run_sync(postgres.kill)
     scene.note("PostgreSQL killed")
-    await trio.sleep(KILLED_FOR * scene.scale)
+    await trio.sleep(seconds)
     await trio.to_thread.run_sync(postgres.start)
+    scene.note("PostgreSQL is back")
 
 
-async def postgres_frozen(scene: Scene) -> None:
+async def postgres_frozen(scene: Scene, seconds: float) -> None:
     scene.cluster.postgres.freeze()
     scene.note("PostgreSQL frozen")
-    await trio.sleep(FROZEN_FOR * scene.scale)
+    await trio.sleep(seconds)
     scene.cluster.postgres.thaw()
+    scene.note("PostgreSQL thawed")
 
 
 async def node_killed_in_a_loop(scene: Scene) -> None:
@@ -122,12 +129,31 @@ async def node_killed_in_a_loop(scene: Scene) -> None:
         scene.note(f"{node.name} is back")
 
 
-async def node_frozen(scene: Scene) -> None:
+async def node_killed(scene: Scene, seconds: float) -> None:
+    node = scene.rng.choice(scene.cluster.nodes)
+    node.kill()
+    scene.note(f"{node.name} killed")
+    await trio.sleep(seconds)
+    await start(node)
+    scene.note(f"{node.name} is back")
+
+
+async def node_frozen(scene: Scene, seconds: float) -> None:
     node = scene.rng.choice(scene.cluster.nodes)
     node.freeze()
     scene.note(f"{node.name} frozen")
-    await trio.sleep(NODE_FROZEN_FOR * scene.scale)
+    await trio.sleep(seconds)
     node.thaw()
+    scene.note(f"{node.name} thawed")
+
+
+def lasting(seconds: float, cause: Lasting) -> Callable[[Scene], Awaitable[None]]:
+    """That fault for so long."""
+
+    async def run(scene: Scene) -> None:
+        await cause(scene, seconds * scene.scale)
+
+    return run
 
 
 async def nodes_rolled(scene: Scene) -> None:
@@ -141,6 +167,16 @@ async def nodes_rolled(scene: Scene) -> None:
         assert status == 0, node.log[-3000:]
         await start(node)
         scene.note(f"{node.name} is back")
+
+
+async def two_at_once(scene: Scene) -> None:
+    """Other pairs in each round, for other times."""
+    for number in range(round(ROUNDS * scene.scale)):
+        if number:
+            await _flow(scene)
+        async with trio.open_nursery() as nursery:
+            for kinds in scene.rng.sample([REDIS, POSTGRES, NODE], 2):
+                nursery.start_soon(scene.rng.choice(kinds), scene, scene.rng.uniform(0.2, 5.0))
 
 
 async def _flow(scene: Scene) -> None:
@@ -184,9 +220,17 @@ def _last_logged(node: Node) -> datetime:
 
 
 async def start(node: Node) -> None:
-    """In the thread of the event loop, at whose death it is to die."""
-    node.start_without_waiting()
-    await trio.to_thread.run_sync(node.await_ready)
+    """Again and again, as what keeps services running does: a node whose database is away does not start.
+
+    In the thread of the event loop, at whose death it is to die.
+    """
+    with trio.fail_after(START_PATIENCE):
+        while True:
+            node.start_without_waiting()
+            with suppress(AssertionError):
+                await trio.to_thread.run_sync(node.await_ready)
+                return
+            await trio.sleep(0.2)
 
 
 def _redis_of(cluster: Cluster) -> RedisServer:
@@ -195,19 +239,24 @@ def _redis_of(cluster: Cluster) -> RedisServer:
     return redis
 
 
+REDIS: Final = (redis_killed, redis_frozen)
+POSTGRES: Final = (postgres_killed, postgres_frozen)
+NODE: Final = (node_killed, node_frozen)
+
 CALM: Final = Fault("none", calm)
-REDIS_KILLED: Final = Fault("Redis killed and restarted", redis_killed)
-REDIS_FROZEN: Final = Fault("Redis frozen", redis_frozen)
+REDIS_KILLED: Final = Fault("Redis killed and restarted", lasting(KILLED_FOR, redis_killed))
+REDIS_FROZEN: Final = Fault("Redis frozen", lasting(FROZEN_FOR, redis_frozen))
 REDIS_CUT: Final = Fault("connections to Redis cut in mid-frame", redis_cut_in_mid_frame)
 REDIS_CABLE: Final = Fault("cable between one node and Redis pulled", cable_to_redis_pulled)
 DATABASE_CABLE: Final = Fault("cable between one node and PostgreSQL pulled", cable_to_database_pulled, 20.0)
 REDIS_REFUSED: Final = Fault("one node refused by Redis", node_refused_by_redis)
 DATABASE_SILENT: Final = Fault("one node's connections to PostgreSQL silent, then gone", database_silent_then_gone)
-POSTGRES_KILLED: Final = Fault("PostgreSQL killed and restarted", postgres_killed)
-POSTGRES_FROZEN: Final = Fault("PostgreSQL frozen", postgres_frozen)
+POSTGRES_KILLED: Final = Fault("PostgreSQL killed and restarted", lasting(KILLED_FOR, postgres_killed))
+POSTGRES_FROZEN: Final = Fault("PostgreSQL frozen", lasting(FROZEN_FOR, postgres_frozen))
 NODE_KILLED: Final = Fault("one node killed in a loop", node_killed_in_a_loop)
-NODE_FROZEN: Final = Fault("one node frozen", node_frozen)
+NODE_FROZEN: Final = Fault("one node frozen", lasting(NODE_FROZEN_FOR, node_frozen))
 NODES_ROLLED: Final = Fault("nodes rolled", nodes_rolled)
+TWO_AT_ONCE: Final = Fault("two of Redis, PostgreSQL and a node killed or frozen at once", two_at_once)
 
 DIRECT: Final = (
     CALM,
@@ -218,6 +267,7 @@ DIRECT: Final = (
     NODE_KILLED,
     NODE_FROZEN,
     NODES_ROLLED,
+    TWO_AT_ONCE,
 )
 """Those that need nothing between the nodes and the services."""
 PROXIED: Final = (REDIS_CUT, REDIS_REFUSED, DATABASE_SILENT)

@@ -48,3 +48,7 @@ async def test_nodes_rolled_and_no_client_sees_another_error_than_the_close(clus
     assert "1012" in outcome.ends
     assert outcome.ends <= GONE
     assert outcome.failed_calls <= {"ConnectError"}, "a request in flight was cut"
+
+
+async def test_two_of_redis_postgres_and_a_node_killed_or_frozen_at_once(cluster: Cluster, holds: Holds) -> None:
+    await holds(cluster, faults.TWO_AT_ONCE)
