@@ -5,6 +5,7 @@ import pytest
 from attrs import define
 from trio.testing import MockClock
 
+from chatcore.errors import overloaded
 from chathttp.settings import Settings
 from tests.kit.rest import RestKit, open_rest
 
@@ -103,6 +104,13 @@ async def test_sends_above_the_rate_are_refused_with_a_time_to_retry(
     assert (await rest.send(chat.bob, chat.group)).status == 201
     mock_clock.jump(0.1)
     assert (await rest.send(chat.alice, chat.group)).status == 201
+
+
+async def test_a_send_to_a_full_server_is_refused_as_overloaded_and_not_stored(rest: RestKit, chat: Chat) -> None:
+    rest.identity.chat.faults.fail_next(overloaded(), method="append")
+    refused = await rest.send(chat.alice, chat.group, "too much")
+    assert (refused.status, refused.error, refused.headers["retry-after"]) == (503, "OVERLOADED", "1")
+    assert (await rest.send(chat.alice, chat.group, "later")).json["seq"] == 1
 
 
 async def test_a_write_of_unknown_outcome_is_repeated_without_doubling(rest: RestKit, chat: Chat) -> None:

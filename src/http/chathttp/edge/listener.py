@@ -17,6 +17,9 @@ from chathttp.edge.transport import Peer
 
 BATCH: Final = 64
 """Connections accepted before other tasks get their turn."""
+RECEIVE_BUFFER: Final = 65_536
+"""Bytes of a connection that the kernel keeps while we do not read on (it doubles them for its own use). What it sizes
+itself grows to megabytes, in which the SENDs of an overloaded server would wait for many seconds."""
 PAUSE: Final = 0.1
 """Seconds to wait when the process or the machine has no file descriptor or memory left."""
 SETTLE: Final = 0.2
@@ -43,6 +46,8 @@ def open_listener(host: str, port: int, *, backlog: int = 4096) -> socket.socket
     """A non-blocking listening TCP socket on `host`, an address; port 0 takes any free one. Raises `OSError`."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     sock = socket.create_server((host, port), family=family, backlog=backlog)
+    # The connections inherit it.
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER)
     sock.setblocking(False)
     return sock
 
