@@ -214,9 +214,15 @@ class Marks:
         """Nobody knows what has been announced: announce the marks of all members again."""
         self._announce = dict.fromkeys(self._read, _READ | _HERE)
 
+    def unannounced(self, *, delivered_too: bool) -> list[UUID]:
+        """Whose marks `take_unannounced` would give."""
+        return [user_id for user_id, how in self._announce.items() if how & _READ or delivered_too]
+
     def take_unannounced(self, *, delivered_too: bool) -> Moved:
         """The marks that moved since the last call; without `delivered_too` only where the read mark did."""
-        taken = [(self.of(user_id), how) for user_id, how in self._announce.items() if how & _READ or delivered_too]
+        taken = [
+            (self.of(user_id), self._announce[user_id]) for user_id in self.unannounced(delivered_too=delivered_too)
+        ]
         self._announce.clear()
         return Moved([mark for mark, _ in taken], [mark for mark, how in taken if how & _HERE])
 

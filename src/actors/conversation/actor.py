@@ -1,5 +1,7 @@
 """The conversation actor: the owner of one conversation's order, members, marks, typists and audience."""
 
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from functools import partial
 from math import inf
 from typing import assert_never
@@ -45,6 +47,8 @@ class ConversationActor:
         self._notifier = Notifier(services)
         self._handlers = Handlers(services, self._agenda, self._notifier)
         self._idle_at = inf
+        self._marks_at = -inf
+        """When marks may be stored again, after an attempt that failed."""
         self.room: Room | None = None
         """For others to look at only; there is none before it has been read from the database."""
 
@@ -185,16 +189,17 @@ class ConversationActor:
     def _plan(self, room: Room, now: float) -> None:
         agenda = self._agenda
         policy = self._policy
+        marks_at = max(now, self._marks_at)
         agenda.set(Task.EXPIRE_TYPING, room.typists.next_deadline)
         if not room.marks.is_settled:
             if room.is_large:
                 agenda.no_later(Task.SETTLE_MARKS, now + policy.large_room_mark_interval)
             else:
-                agenda.no_later(Task.ANNOUNCE_MARKS, now, after_last=policy.mark_interval)
+                agenda.no_later(Task.ANNOUNCE_MARKS, marks_at, after_last=policy.mark_interval)
         if room.marks.has_unannounced:
-            agenda.no_later(Task.ANNOUNCE_MARKS, now, after_last=policy.mark_interval)
+            agenda.no_later(Task.ANNOUNCE_MARKS, marks_at, after_last=policy.mark_interval)
         if room.marks.has_unsaved:
-            agenda.no_later(Task.SAVE_MARKS, now + policy.mark_interval, after_last=policy.retry_seconds)
+            agenda.no_later(Task.SAVE_MARKS, max(now + policy.mark_interval, marks_at))
         if room.company.has_unconfirmed:
             agenda.no_later(Task.SETTLE_PRESENCE, now + policy.presence_settle_seconds)
         if room.unnoticed is not None:
@@ -208,11 +213,11 @@ class ConversationActor:
                 case Task.EXPIRE_TYPING:
                     await room.typists.expire(now)
                 case Task.ANNOUNCE_MARKS:
-                    await room.announce_marks()
+                    await self._store_marks(room.announce_marks)
                 case Task.SETTLE_MARKS:
                     room.marks.settle()
                 case Task.SAVE_MARKS:
-                    await self._save_marks(room)
+                    await self._store_marks(room.save_marks)
                 case Task.NOTIFY:
                     await self._notifier.of_message(room)
                 case Task.SETTLE_PRESENCE:
@@ -238,14 +243,18 @@ class ConversationActor:
                 room.unnoticed = room.conversation.last_message
         self._handlers.plan_catch_up(now)
 
-    async def _save_marks(self, room: Room) -> None:
-        try:
-            await room.save_marks()
-        except ChatError:
-            # They stay unsaved, so the next plan has them again.
+    async def _store_marks(self, store: Callable[[], Awaitable[None]]) -> None:
+        """Announcing stores first. What fails stays to be done, and is planned again for when the database is tried."""
+        now = trio.current_time()
+        if now < self._marks_at:
             return
+        try:
+            await store()
+        except ChatError:
+            self._marks_at = now + self._policy.retry_seconds
 
     async def _flush(self, room: Room) -> None:
         if not room.gone:
             room.marks.settle()
-            await self._save_marks(room)
+            with suppress(ChatError):
+                await room.save_marks()

@@ -203,9 +203,14 @@ class Room:
             self.detach(subscription)
 
     async def announce_marks(self) -> None:
-        if not self.is_large:
+        """Tell, here and on the other nodes, which marks moved, once they are stored: so that nobody who comes back on
+        another node, or after a crash, sees a lower mark than he has seen. Raises `ChatError`: they stay to be told.
+        """
+        delivered_too = not self.is_large
+        if delivered_too:
             self.marks.settle()
-        moved = self.marks.take_unannounced(delivered_too=not self.is_large)
+        await self.save_marks(self.marks.unannounced(delivered_too=delivered_too))
+        moved = self.marks.take_unannounced(delivered_too=delivered_too)
         relay, page = self._services.relay, self._policy.marks_page
         if not relay.alone:
             for start in range(0, len(moved.here), page):

@@ -15,18 +15,33 @@ from chatcore.model import Mark
 from tests.kit.conversations import Answer, Listening, open_town
 
 
-async def test_a_read_mark_is_told_at_once_and_stored_within_a_second(autojump_clock: MockClock) -> None:
+async def test_a_read_mark_is_told_at_once_and_is_stored_then(autojump_clock: MockClock) -> None:
     async with open_town() as town:
         room, alice, bob = await town.pair()
         await town.node.post(room, alice, "one")
         await trio.sleep(2)
         hers = await town.node.listen(room, alice, Topic.READ)
+        stored: list[tuple[int, int]] = []
+        hers.on_deliver = lambda: stored.append(town.stored(room, bob))
         await town.node.read(room, bob, 99)
         await wait_all_tasks_blocked()
         assert hers.notices == [{"user": str(bob), "read": 1, "delivered": 1}]
-        assert town.stored(room, bob) == (0, 0)
-        await trio.sleep(1.1)
-        assert town.stored(room, bob) == (1, 1)
+        assert stored == [(1, 1)]
+
+
+async def test_a_mark_that_cannot_be_stored_is_told_once_it_is(autojump_clock: MockClock) -> None:
+    async with open_town() as town:
+        room, alice, bob = await town.pair()
+        await town.node.post(room, alice, "one")
+        await trio.sleep(2)
+        hers = await town.node.listen(room, alice, Topic.READ)
+        town.faults.fail_next(method="save_marks")
+        town.faults.fail_next(method="save_marks")
+        await town.node.read(room, bob, 1)
+        await trio.sleep(1.5)
+        assert hers.notices == []
+        await trio.sleep(1)
+        assert hers.notices == [{"user": str(bob), "read": 1, "delivered": 1}]
 
 
 async def test_mark_events_of_a_user_come_at_most_once_a_second_and_the_last_is_never_lost(
