@@ -19,7 +19,7 @@ from tests.faults import faults
 from tests.faults.cluster import Cluster, Wired, running_cluster
 from tests.faults.machine import Clock, postgres_on_small_disk
 from tests.faults.removal import remove_member
-from tests.faults.report import CutOff, Tally, keep, table
+from tests.faults.report import CutOff, Tally, keep, kept, publish, table
 from tests.faults.run import Fault, Load, mended, run_fault
 from tests.kit.postgres import remove_leftovers
 
@@ -90,6 +90,7 @@ def main() -> int:
     print(table(tally.rows))
     if options.keep:
         keep(tally)
+        publish(kept())
     return 1 if tally.failures else 0
 
 
@@ -124,7 +125,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--scale", type=float, default=1.0, help="stretches the faults' times and counts")
     parser.add_argument("--seed", type=int, default=1, help="of the first round; each further one has the next")
     parser.add_argument("--faults", nargs="*", default=[], help="those whose names hold one of these words")
-    parser.add_argument("--keep", action="store_true", help="write the figures to results/faults.json")
+    parser.add_argument("--keep", action="store_true", help="write the figures to results/faults.json and docs")
     return parser.parse_args()
 
 

@@ -211,14 +211,14 @@ def _check_marks_seen(who: str, entries: Iterable[Entry]) -> Iterator[Violation]
     marks: dict[str, MarksSeen] = {}
     for entry in entries:
         match entry:
-            case Connected():
+            case Ended():
                 marks.clear()
             case MarksSeen():
                 before = marks.get(entry.user)
                 if before is not None and (entry.read < before.read or entry.delivered < before.delivered):
                     yield Violation(Kind.MARK_FELL, who, "in events", [before, entry])
                 marks[entry.user] = entry
-            case Received() | TypingSeen() | Ended():
+            case Received() | TypingSeen() | Connected():
                 pass
 
 

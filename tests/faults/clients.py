@@ -133,7 +133,7 @@ class Sender:
                 if self.acked > acked:
                     back_off.succeeded()
                 await back_off.wait()
-                node = self.world.another(self.member)
+                node = self.world.another(self.member, node)
 
     async def _compose(self) -> None:
         while self.world.sending:
@@ -247,7 +247,7 @@ class Subscriber:
             if len(self.log.entries) > heard + 1:
                 back_off.succeeded()
             await back_off.wait()
-            node = self.world.another(self.member)
+            node = self.world.another(self.member, node)
 
     async def _talk(self, client: StompClient, node: Node) -> None:
         topic = f"/topic/conversation.{self.world.conversation}"

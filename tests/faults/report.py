@@ -16,6 +16,7 @@ from tests.faults.faults import CALM
 from tests.faults.history import Connected, History, Log, Received
 from tests.faults.run import Outcome
 
+GUARANTEES: Final = Path(__file__).parents[2] / "docs/guarantees.md"
 RESULTS: Final = Path(__file__).parent / "results" / "faults.json"
 BEGIN, END = "<!-- figures of tests/faults -->", "<!-- end of the figures -->"
 _LOST: Final = (Kind.LOST, Kind.GAP, Kind.MISSED)
@@ -187,6 +188,13 @@ def keep(tally: Tally, path: Path = RESULTS) -> None:
         f"one machine of {cores} cores, {platform.system()} {platform.release()}, Python {platform.python_version()}"
     )
     write_kept(Results(machine, list(rows.values()), same, cross, list(cut_offs.values())), path)
+
+
+def publish(results: Results, path: Path = GUARANTEES) -> None:
+    """In place of the figures that the page has."""
+    before, _, rest = path.read_text("utf-8").partition(BEGIN)
+    _, _, after = rest.partition(END)
+    path.write_text(before + page(results) + after, "utf-8")
 
 
 def kept(path: Path = RESULTS) -> Results:

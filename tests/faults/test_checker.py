@@ -293,6 +293,16 @@ def test_only_the_first_event_of_a_cut_replay_may_leave_a_gap() -> None:
     assert run.found == {Kind.GAP}
 
 
+def test_a_mark_may_be_lower_on_another_connection_whose_first_events_come_before_its_receipt() -> None:
+    run = good_run(random.Random(1), 20)
+    log = run.log(Resumption.REV)
+    log.entries += [MarksSeen("bob", 9, 9, 0.0), Ended("1006", 0.0), MarksSeen("bob", 8, 8, 0.0)]
+    log.entries += [Connected("B", run.stored.rev, 0.0), MarksSeen("bob", 9, 9, 0.0)]
+    assert run.found == set()
+    log.entries.append(MarksSeen("bob", 8, 8, 0.0))
+    assert run.found == {Kind.MARK_FELL}
+
+
 def test_what_a_failed_run_prints_names_the_offending_entries() -> None:
     run = good_run(random.Random(1), 20)
     lose_acknowledged(run, random.Random(1))

@@ -3,6 +3,7 @@
 from tests.faults import faults
 from tests.faults.cluster import Cluster
 from tests.faults.conftest import Holds
+from tests.faults.history import MarksSeen
 from tests.faults.report import latencies
 
 GONE = {"1012", "wandered", "refused", "handshake 503"}
@@ -15,6 +16,10 @@ async def test_no_fault(cluster: Cluster, holds: Holds) -> None:
     same, cross = latencies(outcome.histories)
     assert same.deliveries > 100
     assert cross.deliveries > 100
+    busy, _ = outcome.histories
+    assert busy.reads
+    assert any(each.acked for each in busy.edited.values())
+    assert all(any(isinstance(entry, MarksSeen) for entry in log.entries) for log in busy.logs)
 
 
 async def test_redis_killed_and_restarted(cluster: Cluster, holds: Holds) -> None:

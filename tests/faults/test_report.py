@@ -8,7 +8,7 @@ import pytest
 from tests.faults.checker import Kind, Violation
 from tests.faults.faults import CALM
 from tests.faults.history import Acked, Connected, Ended, Entry, History, Log, Received, Resumption, Sent
-from tests.faults.report import CutOff, Tally, keep, kept, latencies, page, row
+from tests.faults.report import BEGIN, END, CutOff, Tally, keep, kept, latencies, page, publish, row
 from tests.faults.run import Outcome
 
 
@@ -86,6 +86,10 @@ def test_what_was_not_run_anew_stays_as_it_was_kept(tmp_path: Path) -> None:
     assert [(each.fault, each.runs) for each in found.rows] == [("none", 2), ("another", 1)]
     assert (found.same_node.deliveries, found.cross_node.deliveries) == (4, 3)
     assert found.cut_offs == [CutOff("up", 1, 0.1, 1.0)]
-    told = page(found)
+    guarantees = tmp_path / "guarantees.md"
+    guarantees.write_text(f"before\n{BEGIN}\nold\n{END}\nafter\n")
+    publish(found, guarantees)
+    told = guarantees.read_text()
+    assert told == f"before\n{page(found)}\nafter\n"
     assert "| another | 1 | 4 | 3 | 0 | 0 | 0 | 0 | 0.25 s |" in told
     assert "| Redis up | 1 | 0.10 s | 1 s |" in told

@@ -44,9 +44,10 @@ class World:
         self.history.ended.append((who, ended))
         return ended
 
-    def another(self, member: Member) -> Node:
-        """The node to try next: every other time the one that is home."""
-        return member.home if self.rng.random() < 0.5 else self.rng.choice(self.nodes)
+    def another(self, member: Member, left: Node) -> Node:
+        """The node to try after `left`, as a balancer would choose that takes failing ones out; half of all go home."""
+        others = [node for node in self.nodes if node is not left] or self.nodes
+        return member.home if member.home in others and self.rng.random() < 0.5 else self.rng.choice(others)
 
     def text(self, about: str) -> str:
         return f"{about} {'x' * self.rng.randrange(self.text_size)}"
