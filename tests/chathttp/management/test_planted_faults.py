@@ -1,0 +1,333 @@
+"""Faults that a test plants in the loop: the console names the task, the file and the line."""
+
+import json
+import socket
+import sys
+import time
+from pathlib import Path
+from random import Random
+from typing import Any, NoReturn, cast
+from uuid import UUID, uuid4
+
+import pytest
+import trio
+from attrs import define
+
+from actors.runtime.cell import ActorContext
+from actors.runtime.dynamic import DynamicSupervisor
+from actors.runtime.mailbox import Mailbox
+from actors.runtime.spec import ChildContext, ChildSpec, RestartIntensity, Strategy
+from actors.runtime.supervisor import Supervisor
+from chathttp.edge.outbox import Outbox
+from chathttp.edge.transport import FrameTransport, Peer
+from chathttp.management.findings import GROWN
+from chathttp.management.trio_inside import own_scopes
+from chathttp.session.inspection import SessionFigures
+from tests.kit.console import PlantedNode, actor, console
+
+HERE = Path(__file__)
+SOURCE = HERE.read_text("utf-8").splitlines()
+
+
+def line_of(mark: str) -> int:
+    """The line of this file that ends with the comment `# mark`."""
+    return next(number for number, line in enumerate(SOURCE, 1) if line.endswith(f"# {mark}"))
+
+
+def is_at(place: Any, mark: str) -> bool:
+    return place["file"] == str(HERE) and place["line"] == line_of(mark)
+
+
+def hold_the_loop(until: float) -> None:
+    while time.perf_counter() < until:
+        pass  # held here
+
+
+async def until_found(look: Any, *, within: float = 10.0) -> Any:
+    """What `look` finds, asked again and again."""
+    with trio.fail_after(within):
+        while True:
+            found = await look()
+            if found:
+                return found
+            await trio.sleep(0.05)
+
+
+async def test_loop_that_is_blocked_is_told_of_while_it_is() -> None:
+    answers: list[Any] = []
+    async with console() as client:
+        # The loop under test cannot ask while it is held: another process does.
+        script = (
+            "import http.client, sys\n"
+            f"c = http.client.HTTPConnection('127.0.0.1', {client.server.port}, timeout=30)\n"
+            "c.request('GET', '/console/v1/snapshot', headers="
+            f"{{'Authorization': 'Bearer {client.server.token}', 'Host': 'localhost'}})\n"
+            "sys.stdout.write(c.getresponse().read().decode())\n"
+        )
+
+        async def guilty() -> None:
+            await trio.sleep(0.3)
+            hold_the_loop(time.perf_counter() + 4.0)  # the guilty step
+
+        async def curious() -> None:
+            # Its own start-up takes longer than the pause before the loop is held.
+            delayed = f"import time; time.sleep(1.0)\n{script}"
+            done = await trio.run_process([sys.executable, "-c", delayed], capture_stdout=True)
+            answers.append(json.loads(done.stdout))
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(curious)
+            nursery.start_soon(guilty, name="the guilty task")
+        [answer] = answers
+        blocked = answer["loop"]["blocked"]
+        assert blocked["task"] == "the guilty task"
+        assert not blocked["ended"]
+        assert is_at(blocked["where"], "held here") or blocked["where"]["function"] == "hold_the_loop"
+        assert any(is_at(call, "the guilty step") for call in blocked["stack"])
+        [warning] = [each for each in answer["warnings"] if each["code"] == "loop-blocked"]
+        assert warning["subject"] == "the guilty task"
+        [row] = [row for row in answer["tasks"]["rows"] if row.get("name") == "the guilty task"]
+        assert row["state"] == "running"
+        # Over, it is remembered.
+        stalls = (await client.snapshot("sections=loop"))["loop"]["stalls"]
+        assert stalls[0]["task"] == "the guilty task"
+        assert stalls[0]["cause"] == "step"
+        assert stalls[0]["lasted"] > 3.5
+
+
+async def test_task_that_passes_no_checkpoint_is_named_afterwards() -> None:
+    async with console() as client:
+
+        async def guilty() -> None:
+            hold_the_loop(time.perf_counter() + 0.3)  # a third of a second
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(guilty, name="no checkpoint")
+        [warning] = await client.warnings("no-checkpoint")
+        assert warning["subject"] == "no checkpoint"
+        assert warning["where"]["file"] == str(HERE)
+        assert warning["where"]["function"] == "hold_the_loop"
+        assert 0.2 < warning["since"] < 2.0
+
+
+async def test_many_short_steps_in_a_row_are_no_one_tasks_fault() -> None:
+    async with console() as client:
+
+        async def short() -> None:
+            hold_the_loop(time.perf_counter() + 0.02)
+
+        async with trio.open_nursery() as nursery:
+            for _ in range(25):
+                nursery.start_soon(short)
+        await trio.sleep(0.1)
+        assert await client.warnings("slow-turn")
+        assert not await client.warnings("no-checkpoint")
+
+
+async def test_shield_without_deadline_is_found_where_it_was_opened() -> None:
+    async def guilty() -> None:
+        with trio.CancelScope(shield=True):  # the shield
+            await trio.sleep_forever()
+
+    async def innocent() -> None:
+        with trio.move_on_after(1000, shield=True):
+            await trio.sleep_forever()
+
+    async with console() as client, trio.open_nursery() as nursery:
+        nursery.start_soon(guilty, name="shielded")
+        nursery.start_soon(innocent, name="bounded")
+        try:
+            warnings = await client.warnings("endless-shield")
+            assert [each["subject"] for each in warnings] == ["shielded"]
+            assert is_at(warnings[0]["where"], "the shield")
+            assert "holds up" not in warnings[0]["says"]
+        finally:
+            # The test itself must end.
+            for task in nursery.child_tasks:
+                lift_shields(task)
+        nursery.cancel_scope.cancel()
+
+
+def lift_shields(task: trio.lowlevel.Task) -> None:
+    for scope in own_scopes(task):
+        scope.shield = False
+
+
+async def test_nursery_that_grows_without_end_is_found_with_what_it_is_given() -> None:
+    async def forgotten() -> None:  # what piles up
+        await trio.sleep_forever()
+
+    async def guilty() -> None:
+        async with trio.open_nursery() as piling:  # the nursery
+            while True:
+                for _ in range(GROWN // 8):
+                    piling.start_soon(forgotten)
+                await trio.sleep(0.1)
+
+    async with console() as client, trio.open_nursery() as nursery:
+        nursery.start_soon(guilty, name="hoarder")
+        [warning] = await until_found(
+            lambda: client.warnings("growing-nursery", "sections=warnings&observe=3.2"), within=20
+        )
+        assert warning["subject"] == "hoarder"
+        assert is_at(warning["where"], "the nursery")
+        assert f"{HERE}:{line_of('what piles up')}" in warning["says"]
+        nursery.cancel_scope.cancel()
+
+
+async def test_nursery_whose_tasks_come_and_go_does_not_grow() -> None:
+    async def busy() -> None:
+        async with trio.open_nursery() as passing:
+            while True:
+                for _ in range(GROWN // 4):
+                    passing.start_soon(trio.sleep, 0.01)
+                await trio.sleep(0.05)
+
+    async with console() as client, trio.open_nursery() as nursery:
+        nursery.start_soon(busy)
+        assert not await client.warnings("growing-nursery", "sections=warnings&observe=3.2")
+        nursery.cancel_scope.cancel()
+
+
+async def test_mailbox_that_ages_is_named() -> None:
+    mailbox = Mailbox[str]("lazy", 10)
+    mailbox.offer("old")
+    node = PlantedNode()
+
+    def told() -> list[Any]:
+        return [
+            actor("lazy", mailbox_depth=mailbox.depth, mailbox_capacity=10, oldest_age=mailbox.oldest_age),
+            actor("quick", mailbox_depth=3, mailbox_capacity=10, oldest_age=0.1),
+        ]
+
+    async with console(node) as client:
+        node.singles = told()
+        assert not await client.warnings("ageing-mailbox")
+        await trio.sleep(1.1)
+        node.singles = told()
+        [warning] = await client.warnings("ageing-mailbox")
+        assert warning["subject"] == "lazy"
+        assert "1 of 10 wait" in warning["says"]
+
+
+async def test_actor_that_crashes_again_and_again_is_named_with_the_line() -> None:
+    def behaviour(key: str) -> Any:
+        async def run(context: ActorContext[str]) -> None:
+            await context.mailbox.receive()
+            raise ValueError(f"{key} is poisoned")  # the defect
+
+        return run
+
+    supervisor = DynamicSupervisor[str, str](
+        "conversations",
+        behaviour,
+        capacity=10,
+        max_children=10,
+        intensity=RestartIntensity(2, 60.0, 0.01, 0.01),
+        rng=Random(1),
+        refuse=lambda _message, _error: None,
+    )
+    root = Supervisor("node", [supervisor.spec()], Strategy.ONE_FOR_ONE, RestartIntensity(5, 30.0), Random(1))
+    node = PlantedNode(supervision=root.snapshot, dynamic=lambda limit: supervisor.snapshot(limit))
+    async with console(node) as client, trio.open_nursery() as nursery:
+        await nursery.start(root.run)
+        for _ in range(3):
+            supervisor.ref("a").tell("poison")
+        [warning] = await until_found(lambda: client.warnings("crash-loop"))
+        assert warning["subject"] == "conversations/a"
+        assert "ValueError: a is poisoned" in warning["says"]
+        assert is_at(warning["where"], "the defect")
+        [row] = [
+            row for row in (await client.snapshot("sections=supervision"))["supervision"] if row["role"] == "actor"
+        ]
+        assert row["lastError"]["type"] == "ValueError"
+        root.stop()
+
+
+async def test_supervisor_near_escalation_is_named_with_the_child_that_fails() -> None:
+    async def healthy(context: ChildContext) -> None:
+        context.started()
+        await trio.sleep_forever()
+
+    async def failing(context: ChildContext) -> NoReturn:
+        context.started()
+        raise ExceptionGroup("both", [KeyError("first"), OSError("second")])  # the failure
+
+    root = Supervisor(
+        "node",
+        [ChildSpec("healthy", healthy), ChildSpec("failing", failing)],
+        Strategy.ONE_FOR_ONE,
+        RestartIntensity(3, 60.0, backoff_initial=0.01, backoff_max=1000.0, jitter=0.0),
+        Random(1),
+    )
+    node = PlantedNode(supervision=root.snapshot)
+    async with console(node) as client, trio.open_nursery() as nursery:
+        nursery.start_soon(run_until_it_escalates, root)
+        [warning] = await until_found(lambda: client.warnings("near-escalation"))
+        assert warning["subject"] == "node"
+        assert "failing fails with ExceptionGroup" in warning["says"]
+        assert is_at(warning["where"], "the failure")
+        rows = (await client.snapshot("sections=supervision"))["supervision"]
+        assert [(row["depth"], row["name"]) for row in rows] == [(0, "node"), (1, "healthy"), (1, "failing")]
+        assert [inner["type"] for inner in rows[2]["lastError"]["inner"]] == ["KeyError", "OSError"]
+        nursery.cancel_scope.cancel()
+
+
+async def run_until_it_escalates(root: Supervisor) -> None:
+    with pytest.raises(ExceptionGroup):
+        await root.run()
+
+
+@define(eq=False)
+class _SlowSession:
+    """Implements `Inspectable`."""
+
+    transport: FrameTransport
+    user_id: UUID
+
+    def inspect(self) -> SessionFigures:
+        return SessionFigures(self.transport, self.user_id, 3, 1, "heart-beats", 20.0)
+
+
+@define
+class _FullOutbox:
+    """What a look needs of a transport whose client does not read."""
+
+    peer: Peer
+    outlet: Any
+    last_received: float
+    closed: bool = False
+
+
+async def test_consumer_that_is_always_late_is_named_without_who_it_is() -> None:
+    near, far = socket.socketpair()
+    near.setblocking(False)
+    outbox = Outbox(near, limit=1_000_000, start_writer=lambda _: None)
+    while outbox.offer(b"x" * 4096):
+        pass
+    transport = cast("FrameTransport", _FullOutbox(Peer("192.0.2.7", 4711), outbox, trio.current_time()))
+    node = PlantedNode()
+    session = _SlowSession(transport, uuid4())
+    node.running = [session]
+    async with console(node) as client, trio.open_nursery() as nursery:
+        [warning] = await client.warnings("slow-consumer")
+        assert warning["subject"].startswith("192.0.2.7:4711 user-")
+        [row] = (await client.snapshot("sections=sockets"))["sockets"]["listed"]
+        assert (row["id"], row["queued"]) == ("192.0.2.7:4711", outbox.queued_bytes)
+        assert row["queued"] > 0
+        assert row["user"] == warning["subject"].split()[1]
+        nursery.cancel_scope.cancel()
+    outbox.retire()
+    near.close()
+    far.close()
+
+
+async def test_sound_loop_has_no_warnings() -> None:
+    async def calm() -> None:
+        for _ in range(1000):
+            await trio.sleep(0.05)
+
+    async with console() as client, trio.open_nursery() as nursery:
+        nursery.start_soon(calm)
+        assert (await client.snapshot("sections=warnings&observe=0.5"))["warnings"] == []
+        nursery.cancel_scope.cancel()
