@@ -36,7 +36,7 @@ from actors.conversation.messages import (
 )
 from actors.conversation.policy import ConversationPolicy
 from actors.conversation.room import ConversationServices
-from actors.conversation.subscription import Encoded, Topic
+from actors.conversation.subscription import Encoded, Place, Topic
 from actors.ports import Roster
 from actors.runtime import EventKind, RestartIntensity, SupervisorEvent
 from actors.runtime.reply import Reply
@@ -134,6 +134,12 @@ class Answer(Generic[T]):
         return result.code
 
 
+def _closing(listening: "Listening", _: object, closed: bool) -> bool:
+    if listening.place is not None:
+        listening.place.someone_closed()
+    return closed
+
+
 @attrs.define(eq=False)
 class Listening:
     """Implements `Subscription`. It checks that every frame is its own, and that `rev` and `seq` only rise by one's
@@ -146,7 +152,8 @@ class Listening:
     rev: int = -1
     counts_as_delivered: bool = True
     slow: bool = False
-    closed: bool = False
+    closed: bool = attrs.field(default=False, on_setattr=_closing)
+    place: Place | None = None
     ended: bool = False
     events: list[Encoded] = attrs.field(factory=list[Encoded])
     late: list[Encoded] = attrs.field(factory=list[Encoded])

@@ -12,7 +12,7 @@ import attrs
 import trio
 
 from actors.conversation.messages import Detach
-from actors.conversation.subscription import Encoded, Subscription, Topic
+from actors.conversation.subscription import Encoded, Place, Subscription, Topic
 from chatcore.errors import ChatError
 from chathttp.edge.transport import ConnectionEnded, FrameTransport
 from chathttp.session.replay import From, Replay, Start
@@ -41,6 +41,7 @@ class Connection:
     topic: Topic = Topic.MESSAGES
     format: ReplayFormat = attrs.field(factory=ReplayFormat)
     revs: list[int] = attrs.field(factory=list[int])
+    place: Place | None = None
     over: trio.Event = attrs.field(factory=trio.Event)
 
     @property
@@ -51,6 +52,8 @@ class Connection:
     def closed(self, value: bool) -> None:
         assert value
         self.over.set()
+        if self.place is not None:
+            self.place.someone_closed()
 
     @property
     def outlet(self) -> "Connection":

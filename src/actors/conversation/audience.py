@@ -8,6 +8,7 @@ from uuid import UUID
 import trio
 from attrs import field, frozen
 
+from actors.conversation.delivery import Delivery, Group
 from actors.conversation.subscription import Encoded, FrameFormat, Subscription, Topic
 from chatcore.model import Mark
 from chatcore.typing import Typing
@@ -24,42 +25,11 @@ class FanOut:
 NOBODY: Final = FanOut((), ())
 
 
-class _Group:
-    """The subscriptions of one topic whose frames are the same bytes."""
-
-    __slots__ = ("_members", "_snapshot")
-
-    def __init__(self) -> None:
-        self._members: dict[Subscription, None] = {}
-        self._snapshot: tuple[Subscription, ...] | None = None
-
-    def __contains__(self, subscription: Subscription) -> bool:
-        return subscription in self._members
-
-    def __bool__(self) -> bool:
-        return bool(self._members)
-
-    def add(self, subscription: Subscription) -> None:
-        self._members[subscription] = None
-        self._snapshot = None
-
-    def discard(self, subscription: Subscription) -> None:
-        del self._members[subscription]
-        self._snapshot = None
-
-    @property
-    def members(self) -> tuple[Subscription, ...]:
-        """As they are now; made anew only after a change, for a copy costs a large room as much as a few sends."""
-        if self._snapshot is None:
-            self._snapshot = tuple(self._members)
-        return self._snapshot
-
-
 class Audience:
     """The subscriptions of one conversation on this node, grouped by what their frames share."""
 
     def __init__(self) -> None:
-        self._groups: dict[Topic, dict[FrameFormat, _Group]] = {topic: {} for topic in Topic}
+        self._groups: dict[Topic, dict[FrameFormat, Group]] = {topic: {} for topic in Topic}
         self._size = 0
 
     def __len__(self) -> int:
@@ -73,14 +43,16 @@ class Audience:
         return subscription in self._groups[subscription.topic].get(subscription.format, ())
 
     def of_topic(self, topic: Topic) -> Iterator[Subscription]:
+        """Each with the `rev` that it has been given."""
         for group in self._groups[topic].values():
+            group.part()
             yield from group.members
 
     def add(self, subscription: Subscription) -> None:
         groups = self._groups[subscription.topic]
         group = groups.get(subscription.format)
         if group is None:
-            group = groups[subscription.format] = _Group()
+            group = groups[subscription.format] = Group()
         if subscription not in group:
             group.add(subscription)
             self._size += 1
@@ -109,12 +81,14 @@ class Audience:
         """
         late: list[Subscription] = []
         gone: list[Subscription] = []
-        turn = _Turn(slice_size)
+        left = slice_size
         for frame_format, group in list(self._groups[Topic.MESSAGES].items()):
-            delivery = _Delivery(frame_format, events)
-            for some in turn.slices(group.members):
-                delivery.to(some, late, gone)
-                await turn.yield_when_over()
+            with Delivery(frame_format, group, events, late, gone) as delivery:
+                while served := delivery.serve(left):
+                    left -= served
+                    if not left:
+                        left = slice_size
+                        await trio.lowlevel.checkpoint()
         return FanOut(late, gone)
 
     def deliver_at_once(self, events: Sequence[Encoded]) -> FanOut:
@@ -122,7 +96,8 @@ class Audience:
         late: list[Subscription] = []
         gone: list[Subscription] = []
         for frame_format, group in self._groups[Topic.MESSAGES].items():
-            _Delivery(frame_format, events).to(group.members, late, gone)
+            with Delivery(frame_format, group, events, late, gone) as delivery:
+                delivery.serve(len(group.members))
         return FanOut(late, gone)
 
     async def announce(self, topic: Topic, body: bytes, slice_size: int) -> None:
@@ -157,58 +132,6 @@ class _Turn:
         if not self._left:
             self._left = self._size
             await trio.lowlevel.checkpoint()
-
-
-class _Delivery:
-    """Events on their way to the subscriptions of one format: those that have had none of them share the bytes."""
-
-    __slots__ = ("_events", "_first", "_format", "_frames", "_last")
-
-    def __init__(self, frame_format: FrameFormat, events: Sequence[Encoded]) -> None:
-        self._format = frame_format
-        self._events = events
-        self._first, self._last = events[0].rev, events[-1].rev
-        self._frames: bytes | None = None
-
-    def to(self, some: Iterable[Subscription], late: list[Subscription], gone: list[Subscription]) -> None:
-        # What is done here for each subscription is the cost of a delivery beside its system call.
-        first, last, noted = self._first, self._last, self._format.acknowledged
-        frames = self._frames
-        size = 0 if frames is None else len(frames)
-        for subscription in some:
-            if subscription.closed:
-                gone.append(subscription)
-                continue
-            if subscription.rev < first:
-                if frames is None:
-                    frames = self._frames = self._format.message_frames(self._events)
-                    size = len(frames)
-                if noted:
-                    written = subscription.deliver(frames, self._events)
-                else:
-                    send = subscription.outlet.direct
-                    try:
-                        taken = send(frames)
-                    except OSError:
-                        taken = 0
-                    written = taken == size or self._finish(subscription, frames, taken)
-            elif subscription.rev < last:
-                missing = [event for event in self._events if event.rev > subscription.rev]
-                written = subscription.deliver(self._format.message_frames(missing), missing)
-            else:
-                continue
-            subscription.rev = last
-            if not written:
-                late.append(subscription)
-
-    def _finish(self, subscription: Subscription, frames: bytes, taken: int) -> bool:
-        """See to what the kernel did not take directly. False when some of it waits."""
-        if taken:
-            subscription.outlet.rest(frames, taken)
-        elif subscription.outlet.offer(frames):
-            return True
-        subscription.queued(self._events)
-        return False
 
 
 @frozen

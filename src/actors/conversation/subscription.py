@@ -80,11 +80,24 @@ class Outlet(Protocol):
         ...
 
 
+class Place(Protocol):
+    """Where a subscription stands among those that it shares frames with."""
+
+    def someone_closed(self) -> None: ...
+
+
 class Subscription(Protocol):
-    """One subscription of one connection. It outlives the conversation's actor; only the actor moves `rev`."""
+    """One subscription of one connection. It outlives the conversation's actor; only the actor moves `rev`, and it may
+    do so late: `Audience` knows.
+
+    Whatever sets `closed` tells `place` of it, so that nothing more is delivered from then on.
+    """
 
     rev: int
-    closed: bool
+    place: Place | None
+
+    @property
+    def closed(self) -> bool: ...
 
     @property
     def outlet(self) -> Outlet: ...

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from typing import Protocol
 from uuid import UUID
 
-from actors.conversation.subscription import Encoded, Outlet, Topic, highest_created
+from actors.conversation.subscription import Encoded, Outlet, Place, Topic, highest_created
 from chathttp.edge.transport import FrameTransport
 from chathttp.errors import CLOSE_OVERLOADED
 from chathttp.session.formats import MessageFormat
@@ -29,14 +29,15 @@ class TopicSubscription:
     """
 
     __slots__ = (
+        "_closed",
         "_owner",
         "_transport",
-        "closed",
         "conversation_id",
         "counts_as_delivered",
         "format",
         "id",
         "outlet",
+        "place",
         "rev",
         "topic",
         "unacked",
@@ -64,8 +65,19 @@ class TopicSubscription:
         self.user_id = user_id
         self.unacked = unacked
         self.rev = -1
-        self.closed = False
+        self.place: Place | None = None
+        self._closed = False
         self.counts_as_delivered = topic is Topic.MESSAGES and unacked is None
+
+    @property
+    def closed(self) -> bool:
+        return self._closed
+
+    @closed.setter
+    def closed(self, closed: bool) -> None:
+        self._closed = closed
+        if self.place is not None:
+            self.place.someone_closed()
 
     def deliver(self, frames: bytes, events: Sequence[Encoded]) -> bool:
         self.expect_acks(events)
