@@ -1,6 +1,7 @@
 # make run     install what is needed and start the server with everything it needs (Python 3.11+, nothing else)
 # make test    every check and every test, as CI does; sets the machine up first (Debian)
 # make check   the static checks alone
+# make soak    every fault on real servers, again and again with other seeds (MINUTES=60)
 # make bench   every goal beside its yardstick, peers included (ops/bench/README.md)
 # make lock    pin every dependency anew from pyproject.toml (UPGRADE=--upgrade for newer versions)
 
@@ -11,7 +12,7 @@ PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check 
 LOCKED := $(PIP_INSTALL) --require-hashes --only-binary :all: --requirement
 E2E := tests/e2e
 
-.PHONY: install run machine setup check test bench lock clean
+.PHONY: install run machine setup check test soak bench lock clean
 
 install: $(VENV)/installed
 
@@ -45,6 +46,9 @@ check: $(VENV)/installed-dev
 
 test: setup check
 	$(BIN)/pytest
+
+soak: setup
+	$(BIN)/python -m tests.faults --minutes $(or $(MINUTES),60)
 
 bench: $(VENV)/installed-dev
 	PYTHON="$(PYTHON)" ops/bench/peers/setup.sh
