@@ -90,9 +90,9 @@ async def test_loop_that_is_blocked_is_told_of_while_it_is() -> None:
         assert row["state"] == "running"
         # Over, it is remembered.
         stalls = (await client.snapshot("sections=loop"))["loop"]["stalls"]
-        assert stalls[0]["task"] == "the guilty task"
-        assert stalls[0]["cause"] == "step"
-        assert stalls[0]["lasted"] > 3.5
+        longest = max(stalls, key=lambda stall: stall["lasted"])
+        assert (longest["task"], longest["cause"]) == ("the guilty task", "step")
+        assert longest["lasted"] > 3.5
 
 
 async def test_task_that_passes_no_checkpoint_is_named_afterwards() -> None:
@@ -101,10 +101,13 @@ async def test_task_that_passes_no_checkpoint_is_named_afterwards() -> None:
         async def guilty() -> None:
             hold_the_loop(time.perf_counter() + 0.3)  # a third of a second
 
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(guilty, name="no checkpoint")
-        [warning] = await client.warnings("no-checkpoint")
-        assert warning["subject"] == "no checkpoint"
+        async def planted() -> list[Any]:
+            # A machine that is busy may hold the loop besides, and then it was no one step: it is planted again.
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(guilty, name="no checkpoint")
+            return [each for each in await client.warnings("no-checkpoint") if each["subject"] == "no checkpoint"]
+
+        warning = (await until_found(planted))[0]
         assert warning["where"]["file"] == str(HERE)
         assert warning["where"]["function"] == "hold_the_loop"
         assert 0.2 < warning["since"] < 2.0
@@ -121,7 +124,7 @@ async def test_many_short_steps_in_a_row_are_no_one_tasks_fault() -> None:
                 nursery.start_soon(short)
         await trio.sleep(0.1)
         assert await client.warnings("slow-turn")
-        assert not await client.warnings("no-checkpoint")
+        assert not [each for each in await client.warnings("no-checkpoint") if "short" in each["subject"]]
 
 
 async def test_shield_without_deadline_is_found_where_it_was_opened() -> None:
