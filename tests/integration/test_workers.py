@@ -1,6 +1,7 @@
 """``stackmentor serve --workers``: one port, several processes, none of which takes waiting connections along."""
 
 import contextlib
+import json
 import os
 import re
 import signal
@@ -208,7 +209,8 @@ def test_second_ctrl_c_ends_all_at_once(workers: DevServer) -> None:
 
 
 def test_each_worker_has_a_management_port_of_its_own(workers: DevServer) -> None:
-    urls = sorted(set(re.findall(r'"url": "(http://127\.0\.0\.1:\d+)", "event": "management"', workers.log)))
+    lines = [json.loads(line) for line in workers.log.splitlines() if line.startswith("{")]
+    urls = sorted({line["url"] for line in lines if line["event"] == "management"})
     assert len(urls) == 2
     pages = [httpx.get(f"{url}/metrics").text for url in urls]
     assert all("stackmentor_websockets 0.0" in page for page in pages)
