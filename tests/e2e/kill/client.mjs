@@ -1,22 +1,30 @@
 /**
  * A chat client as an app has it, under load: sends without pause, bears a clientMessageId on each message, connects again by
- * itself, resumes from the last rev it has seen, and sends again what has no receipt. It records everything raw, without
+ * itself, resumes from the last rev or seq it has seen, and sends again what has no receipt. It records everything raw, without
  * removing a repeat or sorting, so that the record proves what the server did.
  */
 import { Client } from '@stomp/stompjs';
 import { WebSocket } from 'ws';
 
-/** Messages under way at once. */
-const WINDOW = 8;
 const RECONNECT_MS = 30;
 
 export class LoadedClient {
   /**
-   * @param {{name: string, token: string, conversationId: string, rev: number, wsUrl: () => string}} options
-   *   `wsUrl` is asked at every connection, since a restarted server may have another port
+   * @param {object} options
+   * @param {string} options.name
+   * @param {string} options.token
+   * @param {string} options.conversationId
+   * @param {number} options.rev the conversation's, before the first message
+   * @param {() => string} options.wsUrl asked at every attempt, since a restarted server may have another port, and a
+   *   balancer in front of several would give another server
+   * @param {number} options.window messages under way at once
+   * @param {'last-rev' | 'last-seq'} options.resumeBy
    */
-  constructor({ name, token, conversationId, rev, wsUrl }) {
-    Object.assign(this, { name, conversationId, lastRev: rev });
+  constructor({ name, token, conversationId, rev, wsUrl, window, resumeBy }) {
+    Object.assign(this, { name, conversationId, window, resumeBy });
+    this.position = { 'last-rev': rev, 'last-seq': 0 };
+    this.closes = []; // {url, code} of each WebSocket that had been open
+    this.refusals = []; // codes of SENDs that the server could not serve
     this.created = 0;
     this.unacknowledged = new Map(); // clientMessageId → number of the connection it was first sent on
     this.receipts = new Map(); // clientMessageId → {id, seq, repeatedAfter}
@@ -28,7 +36,7 @@ export class LoadedClient {
     this.isSending = true;
     this.onProgress = () => {};
     this.client = new Client({
-      webSocketFactory: () => new WebSocket(wsUrl(), ['v12.stomp']),
+      webSocketFactory: () => this.#open(wsUrl()),
       connectHeaders: { Authorization: `Bearer ${token}` },
       reconnectDelay: RECONNECT_MS,
       onConnect: () => this.#connected(),
@@ -49,29 +57,39 @@ export class LoadedClient {
       isConnected: this.client.connected,
       created,
       acknowledgedHere,
+      acknowledged: this.receipts.size,
+      closes: this.closes,
+      refusals: this.refusals,
       unacknowledged: [...this.unacknowledged.keys()],
       received: this.received.length,
       complaints,
     };
   }
 
+  #open(url) {
+    const socket = new WebSocket(url, ['v12.stomp']);
+    socket.once('open', () => socket.once('close', (code) => this.closes.push({ url, code })));
+    return socket;
+  }
+
   #connected() {
     this.connection += 1;
     this.client.subscribe('/user/queue/errors', ({ body }) => this.#refused(JSON.parse(body)));
     const topic = `/topic/conversation.${this.conversationId}`;
-    this.client.subscribe(topic, (frame) => this.#message(frame), { 'last-rev': String(this.lastRev) });
+    this.client.subscribe(topic, (frame) => this.#message(frame), { [this.resumeBy]: String(this.position[this.resumeBy]) });
     for (const clientMessageId of this.unacknowledged.keys()) this.#send(clientMessageId);
     this.#fill();
   }
 
   /** The server says that it could not: nothing is known of the outcome, so the same again. */
   #refused({ errorCode, receipt }) {
+    this.refusals.push(errorCode);
     if (errorCode === 'UNAVAILABLE' || errorCode === 'OVERLOADED') this.#send(receipt);
     else this.complaints.push(`refused ${receipt}: ${errorCode}`);
   }
 
   #fill() {
-    while (this.isSending && this.unacknowledged.size < WINDOW) {
+    while (this.isSending && this.unacknowledged.size < this.window) {
       this.created += 1;
       const clientMessageId = `${this.name}-${this.created}`;
       this.unacknowledged.set(clientMessageId, this.connection);
@@ -100,7 +118,7 @@ export class LoadedClient {
 
   #message({ headers, body }) {
     const message = JSON.parse(body);
-    this.lastRev = Number(headers.rev);
+    this.position = { 'last-rev': Number(headers.rev), 'last-seq': message.seq };
     if (headers.event !== 'message.created') this.complaints.push(`event ${headers.event}`);
     if (headers['history-truncated']) this.complaints.push('history-truncated');
     this.received.push(message);

@@ -47,19 +47,19 @@ export class Inbox {
   }
 }
 
-/** A REST call; `status` and the parsed `body`. */
-export async function rest(method, path, { token, body } = {}) {
+/** A REST call to the server `at`; `status` and the parsed `body`. */
+export async function rest(method, path, { token, body, at = BASE_URL } = {}) {
   const headers = { 'Content-Type': 'application/json', ...(token ? { Authorization: `Bearer ${token}` } : {}) };
-  const answer = await fetch(BASE_URL + path, { method, headers, body: body === undefined ? undefined : JSON.stringify(body) });
+  const answer = await fetch(at + path, { method, headers, body: body === undefined ? undefined : JSON.stringify(body) });
   const text = await answer.text();
   return { status: answer.status, body: text === '' ? null : JSON.parse(text) };
 }
 
-/** Sign in as a demo user: `{token, refreshToken, id}`. Tests that send many at once use Carol, whose rate no other test uses up. */
-export async function signIn(name) {
-  const { status, body } = await rest('POST', '/auth/login', { body: { email: `${name}@example.com`, password: PASSWORD } });
+/** Sign in as a demo user, `at` a server: `{token, refreshToken, id}`. Tests that send many at once use Carol, whose rate no other test uses up. */
+export async function signIn(name, at = BASE_URL) {
+  const { status, body } = await rest('POST', '/auth/login', { at, body: { email: `${name}@example.com`, password: PASSWORD } });
   if (status !== 200) throw new Error(`sign-in of ${name}: ${status} ${JSON.stringify(body)}`);
-  const me = await rest('GET', '/api/users/me', { token: body.accessToken });
+  const me = await rest('GET', '/api/users/me', { at, token: body.accessToken });
   return { token: body.accessToken, refreshToken: body.refreshToken, id: me.body.id };
 }
 
@@ -134,10 +134,10 @@ export class Connection {
 }
 
 /** A client with the token in the CONNECT frame, as mobile apps have it; not connected yet. */
-export function newConnection(token, options = {}) {
+export function newConnection(token, { url = WS_URL, ...options } = {}) {
   return new Connection(
     new Client({
-      webSocketFactory: () => new WebSocket(WS_URL, options.stompVersions?.protocolVersions() ?? ['v12.stomp', 'v11.stomp', 'v10.stomp']),
+      webSocketFactory: () => new WebSocket(url, options.stompVersions?.protocolVersions() ?? ['v12.stomp', 'v11.stomp', 'v10.stomp']),
       connectHeaders: { Authorization: `Bearer ${token}` },
       reconnectDelay: 0,
       ...options,
@@ -145,7 +145,7 @@ export function newConnection(token, options = {}) {
   );
 }
 
-/** Connect as a user, and close when the test ends. */
+/** Connect as a user, to the server at `url` among the options, and close when the test ends. */
 export async function connect(t, { token }, options = {}) {
   const connection = newConnection(token, options);
   t.after(() => connection.client.deactivate({ force: true }));
