@@ -190,9 +190,13 @@ def running_cluster(
     wired: Wired = Wired.DIRECTLY,
     bridged: bool = True,
     postgres: PostgresServer | None = None,
+    env: Mapping[str, str] | None = None,
     env_of_first: Mapping[str, str] | None = None,
 ) -> Generator[Cluster]:
-    """Runs during the block, outside of any event loop. Without `postgres` it has one of its own."""
+    """Runs during the block, outside of any event loop. Without `postgres` it has one of its own.
+
+    `env` is of all nodes, `env_of_first` of the first besides.
+    """
     with contextlib.ExitStack() as stack:
         postgres = postgres or stack.enter_context(own_postgres_server())
         redis = stack.enter_context(own_redis_server()) if bridged else None
@@ -209,8 +213,8 @@ def running_cluster(
                 wiring = _by_cables(stack, count, url, redis)
         nodes: list[Node] = []
         for number, site in enumerate(wiring.sites):
-            env = (env_of_first or {}) if number == 0 else {}
-            node = Node("ABCDEFGH"[number], directory / f"node{number}", site, env)
+            own = (env_of_first or {}) if number == 0 else {}
+            node = Node("ABCDEFGH"[number], directory / f"node{number}", site, {**(env or {}), **own})
             stack.callback(_end, node)
             node.start_without_waiting()
             nodes.append(node)

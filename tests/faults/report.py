@@ -36,7 +36,6 @@ class Row:
     other: int
     heal: float | None
     silence: float
-    """The longest that any subscriber got no message, from a second before the fault until it had healed."""
 
 
 @attrs.frozen
@@ -126,7 +125,7 @@ def row(outcome: Outcome) -> Row:
         misordered,
         len(found) - lost - doubled - misordered,
         None if outcome.heal is None else round(outcome.heal, 2),
-        round(_silence(outcome), 2),
+        round(silence(outcome), 2),
     )
 
 
@@ -134,7 +133,8 @@ def _logs(outcome: Outcome) -> list[Log]:
     return [log for history in outcome.histories for log in history.logs]
 
 
-def _silence(outcome: Outcome) -> float:
+def silence(outcome: Outcome) -> float:
+    """The longest that any subscriber got no message, from a second before the fault until it had healed."""
     begin, end = outcome.began - 1.0, outcome.ended + (outcome.heal or 0.0)
     longest = 0.0
     for log in _logs(outcome):

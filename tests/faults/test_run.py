@@ -7,7 +7,8 @@ import pytest
 from tests.faults import faults, run
 from tests.faults.checker import Kind
 from tests.faults.cluster import Cluster, running_cluster
-from tests.faults.run import Load, run_fault
+from tests.faults.removal import remove_member
+from tests.faults.run import Load, mended, run_fault
 
 
 @pytest.fixture
@@ -15,6 +16,20 @@ def strangers() -> Generator[Cluster]:
     """Two nodes on one database, that do not know of each other."""
     with running_cluster(2, bridged=False) as cluster:
         yield cluster
+
+
+@pytest.fixture
+def careless() -> Generator[Cluster]:
+    """Two nodes that do not compare with the database while Redis is away."""
+    with running_cluster(2, env={"STACKMENTOR_SWEEP_INTERVAL_AWAY": "3600"}) as cluster:
+        yield cluster
+
+
+async def test_node_that_does_not_hear_of_a_removal_is_found_out(careless: Cluster) -> None:
+    with mended(careless):
+        verdict = await remove_member(careless, "frozen", seed=1)
+    assert verdict.seconds > faults.REMOVALS["frozen"].within
+    assert {violation.kind for violation in verdict.violations} == {Kind.AFTER_REMOVAL}
 
 
 async def test_nodes_that_do_not_hear_of_each_other_are_found_out(
