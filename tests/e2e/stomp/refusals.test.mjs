@@ -26,7 +26,7 @@ test('a refused SEND comes on the errors queue, without a receipt, and the conne
 });
 
 test('a stranger can neither subscribe nor send nor type nor read, and his connection stays', async (t) => {
-  const [alice, bob, carol] = await Promise.all(['alice', 'bob', 'carol'].map(signIn));
+  const [alice, bob, carol] = await Promise.all(['alice', 'bob', 'carol'].map((name) => signIn(name)));
   const conversationId = await newGroup(alice, bob);
   const [a, c] = await Promise.all([connect(t, alice), connect(t, carol)]);
   const { inbox } = await c.subscribe('/user/queue/errors');
