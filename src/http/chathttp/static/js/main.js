@@ -1,16 +1,16 @@
 /** Starts the client: the sign-in screen or the chat, whichever the session allows, and the way between them. */
 import { ChatClient } from './chat/chat-client.js';
 import { Api, ApiError } from './net/api.js';
+import { Backoff } from './net/backoff.js';
 import { Session, SignedOut } from './net/session.js';
 import { chatView } from './views/chat-view.js';
 import { signInView } from './views/sign-in.js';
 import { toast } from './views/dom.js';
 
-const RETRY_MS = 3_000;
-
 const app = document.getElementById('app');
 const session = new Session();
 const api = new Api(session);
+const backoff = new Backoff();
 let chat = null; // {client, view} while signed in
 
 function showSignIn(notice = '') {
@@ -27,9 +27,10 @@ async function showChat() {
     if (error instanceof SignedOut) return; // the session's event shows the sign-in screen
     if (!(error instanceof ApiError)) throw error;
     toast(error.message);
-    setTimeout(showChat, RETRY_MS);
-    return;
+    await backoff.wait(error.retryAfter);
+    return showChat();
   }
+  backoff.reset();
   const client = new ChatClient({ session, api, me, socketUrl: socketUrl(), onOutboxChange: () => chat?.view.render() });
   const view = chatView({ client, onSignOut: signOut });
   chat = { client, view };

@@ -1,16 +1,28 @@
 /** The REST API: JSON in and out, one error type, the bearer token from the session. */
+import { Backoff } from './backoff.js';
 
 /** A request that has no answer after this time is given up, ms. */
 const REQUEST_TIMEOUT_MS = 15_000;
+/** A GET that was not served is repeated so many times: behind a load balancer the next one reaches another server. */
+const MOST_REPEATS = 3;
+/** No answer; too many requests; a gateway without a server; a server that ends, or that is overloaded. */
+const PASSING = new Set([0, 429, 502, 503, 504]);
 
 /** An answer that is an error, or no answer (`errorCode` NETWORK, `status` 0). */
 export class ApiError extends Error {
-  constructor(status, { errorCode, message, details = null }) {
+  /** @param {number} [retryAfter] ms after which the server asks to come again */
+  constructor(status, { errorCode, message, details = null }, retryAfter = 0) {
     super(message);
     this.name = 'ApiError';
     this.status = status;
     this.errorCode = errorCode;
     this.details = details;
+    this.retryAfter = retryAfter;
+  }
+
+  /** The same request may be served later, or by another server. */
+  get isPassing() {
+    return PASSING.has(this.status);
   }
 
   /** The refusal is about who asks, not about what is asked. */
@@ -41,11 +53,12 @@ export async function request(method, path, { body, headers = {} } = {}) {
   }
   const parsed = parse(text);
   if (!response.ok) {
-    throw new ApiError(response.status, {
+    const error = {
       errorCode: parsed?.errorCode ?? 'INTERNAL_ERROR',
       message: parsed?.message ?? `The server answered ${response.status}.`,
       details: parsed?.details ?? null,
-    });
+    };
+    throw new ApiError(response.status, error, retryAfter(response.headers.get('Retry-After')));
   }
   return { status: response.status, body: parsed, next: nextLink(response.headers.get('Link')) };
 }
@@ -56,6 +69,11 @@ function parse(text) {
   } catch {
     return null; // a proxy's error page
   }
+}
+
+/** @returns {number} ms of a Retry-After header in seconds (RFC 9110, 10.2.3), 0 without one; a date is not understood */
+export function retryAfter(header) {
+  return /^\d+$/.test(header ?? '') ? Number(header) * 1000 : 0;
 }
 
 /** @returns {string | null} the target of `rel="next"` in a Link header (RFC 8288) */
@@ -72,6 +90,19 @@ export class Api {
   }
 
   async #call(method, path, body) {
+    const backoff = new Backoff();
+    for (let repeats = 0; ; repeats += 1) {
+      try {
+        return await this.#callOnce(method, path, body);
+      } catch (error) {
+        const isRepeated = method === 'GET' && repeats < MOST_REPEATS && error instanceof ApiError && error.isPassing;
+        if (!isRepeated) throw error;
+        await backoff.wait(error.retryAfter);
+      }
+    }
+  }
+
+  async #callOnce(method, path, body) {
     const token = await this.session.accessToken();
     try {
       return await request(method, path, { body, headers: { Authorization: `Bearer ${token}` } });

@@ -3,10 +3,14 @@
 const BASE_MS = 500;
 const MAX_MS = 30_000;
 
-/** @returns {number} ms to wait before attempt number `attempt` (0 for the first repetition), uniform in (base/2, ceiling) */
-export function backoffDelay(attempt, random = Math.random) {
+/**
+ * @param {number} attempt 0 for the first repetition
+ * @param {number} atLeast ms that the server asked for; up to half of it comes on top, since it may have asked all for the same
+ * @returns {number} ms to wait before that attempt: uniform in (base/2, ceiling) without `atLeast`, else after it
+ */
+export function backoffDelay(attempt, atLeast = 0, random = Math.random) {
   const ceiling = Math.min(MAX_MS, BASE_MS * 2 ** attempt);
-  return BASE_MS / 2 + random() * (ceiling - BASE_MS / 2);
+  return atLeast * (1 + random() / 2) + BASE_MS / 2 + random() * (ceiling - BASE_MS / 2);
 }
 
 /** A wait that can be cut short, by the user or by the network's return. */
@@ -21,9 +25,9 @@ export class Backoff {
     this.#attempt = 0;
   }
 
-  /** @returns {Promise<void>} after the delay, or at once when `skip()` is called */
-  async wait() {
-    const delay = backoffDelay(this.#attempt);
+  /** @returns {Promise<void>} after the delay, never shorter than `atLeast` ms, or at once when `skip()` is called */
+  async wait(atLeast = 0) {
+    const delay = backoffDelay(this.#attempt, atLeast);
     this.#attempt += 1;
     this.until = Date.now() + delay;
     await new Promise((resolve) => {

@@ -12,6 +12,11 @@ const CONNECT_TIMEOUT_MS = 15_000;
 /** Close codes that a repetition would meet again: malformed (1002) and too big (1009). */
 const FATAL_CLOSE_CODES = new Set([1002, 1009]);
 const CLOSE_AUTHENTICATION = 1008;
+/** The server is overloaded, or could not get rid of what this client was to read. */
+const CLOSE_OVERLOADED = 1013;
+const OVERLOADED_REST_MS = 2_000;
+/** A connection that lasted so long was none that the server could not bear, ms. */
+const STABLE_MS = 10_000;
 
 export class ChatSocket {
   /**
@@ -30,6 +35,8 @@ export class ChatSocket {
     this.wanted = new Map();
     this.active = new Map();
     this.refusals = 0;
+    this.connectedAt = null;
+    this.rest = 0; // ms that the server wants before the next attempt
     this.attempted = false;
     this.token = null;
     this.staleToken = undefined;
@@ -122,7 +129,8 @@ export class ChatSocket {
   /** Before each attempt: wait, except before the first, and get a token; both until they succeed or nobody wants them. */
   async #prepare() {
     for (let waited = !this.attempted; ; waited = false) {
-      if (!waited) await this.backoff.wait();
+      if (!waited) await this.backoff.wait(this.rest);
+      this.rest = 0;
       this.attempted = true;
       if (!this.client.active) return;
       try {
@@ -131,6 +139,7 @@ export class ChatSocket {
       } catch (error) {
         if (error instanceof SignedOut) return; // whoever listens to the session stops this socket
         if (!(error instanceof ApiError)) throw error;
+        this.rest = error.retryAfter;
         this.onStatus('offline');
       }
     }
@@ -139,7 +148,7 @@ export class ChatSocket {
   }
 
   #connected() {
-    this.backoff.reset();
+    this.connectedAt = Date.now();
     this.refusals = 0;
     this.active.clear();
     for (const destination of this.wanted.keys()) this.#subscribe(destination);
@@ -162,6 +171,9 @@ export class ChatSocket {
 
   #closed({ code }) {
     this.active.clear();
+    if (this.connectedAt !== null && Date.now() - this.connectedAt >= STABLE_MS) this.backoff.reset();
+    this.connectedAt = null;
+    if (code === CLOSE_OVERLOADED) this.rest = OVERLOADED_REST_MS;
     if (code === CLOSE_AUTHENTICATION) {
       this.refusals += 1;
       this.staleToken = this.token;
