@@ -56,7 +56,6 @@ class Author(Caller):
     """Posts messages one after the other, and edits or deletes some of them, each once."""
 
     pause: float = 0.1
-    acked: int = 0
     idle: bool = True
 
     @property
@@ -87,7 +86,6 @@ class Author(Caller):
             return None
         given = answer.json()
         world.history.acked.append(Acked(key, given["id"], given["seq"], trio.current_time(), repeated=True))
-        self.acked += 1
         return given["id"]
 
     async def _change(self, message_id: str) -> None:

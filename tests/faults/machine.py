@@ -77,7 +77,7 @@ class Clock:
         self._file = directory / "clock"
         self.set(0)
         shim = directory / "clock.so"
-        subprocess.run(["gcc", "-shared", "-fPIC", "-O2", "-o", shim, _SHIM, "-ldl"], check=True)
+        subprocess.run(["cc", "-shared", "-fPIC", "-O2", "-o", shim, _SHIM, "-ldl"], check=True)
         self.env = {"LD_PRELOAD": os.fspath(shim), "FAULTS_CLOCK": os.fspath(self._file)}
 
     def set(self, seconds: int) -> None:

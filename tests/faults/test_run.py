@@ -2,16 +2,17 @@
 
 from collections.abc import Generator
 
+import attrs
 import pytest
 
 from tests.faults import faults, run
 from tests.faults.checker import Kind
 from tests.faults.cluster import Cluster, running_cluster
 from tests.faults.removal import remove_member
-from tests.faults.run import Load, mended, run_fault
+from tests.faults.run import Fault, Load, Scene, mended, run_fault
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def strangers() -> Generator[Cluster]:
     """Two nodes on one database, that do not know of each other."""
     with running_cluster(2, bridged=False) as cluster:
@@ -43,3 +44,16 @@ async def test_nodes_that_do_not_hear_of_each_other_are_found_out(
     told = outcome.tell()
     assert "seed 1" in told
     assert "missed: far last-" in told
+
+
+async def test_fault_that_does_not_end_as_it_should_fails_the_run(strangers: Cluster) -> None:
+    async def cause(scene: Scene) -> None:
+        scene.note("it begins")
+        raise AssertionError("status 1")
+
+    alone = attrs.evolve(strangers, nodes=strangers.nodes[:1])
+    outcome = await run_fault(alone, Fault("broken", cause), seed=1)
+    assert outcome.failed
+    assert not outcome.violations
+    assert "it begins" in outcome.tell()
+    assert "status 1" in outcome.tell()
