@@ -41,6 +41,8 @@ class Wrong:
     """Everything stands still for so many seconds before the message."""
     full: bool = False
     """No WebSocket is let in."""
+    later: int = 0
+    """So many openings of WebSockets are asked to come back in a second."""
 
 
 @define(eq=False)
@@ -65,6 +67,7 @@ class FaultyServer:
         self._clients: list[_Client] = []
         self._subscribed = 0
         self._sends = 0
+        self._openings = 0
         self._log: list[tuple[str, bytes]] = []
         self._threads: list[threading.Thread] = []
 
@@ -106,6 +109,9 @@ class FaultyServer:
                 if end and self._wrong.full and b"upgrade: websocket" in head.lower():
                     client.write(b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n")
                     return
+                if end and b"upgrade: websocket" in head.lower() and self._is_deferred():
+                    client.write(b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\nContent-Length: 0\r\n\r\n")
+                    return
                 if end and b"upgrade: websocket" in head.lower():
                     self._websocket(client, data)
                     return
@@ -114,6 +120,11 @@ class FaultyServer:
                     answer = json.dumps({"id": server_bytes.ROOM, "lastSeq": 0}).encode()
                     client.write(b"HTTP/1.1 201 Created\r\nContent-Length: %d\r\n\r\n%b" % (len(answer), answer))
                     data = b""
+
+    def _is_deferred(self) -> bool:
+        with self._lock:
+            self._openings += 1
+            return self._openings <= self._wrong.later
 
     def _websocket(self, client: _Client, head: bytes) -> None:
         websocket = WSConnection(ConnectionType.SERVER)

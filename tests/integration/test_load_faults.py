@@ -163,6 +163,15 @@ def test_server_that_lets_nobody_in_ends_the_run_with_its_answer() -> None:
         ran(Wrong(full=True))
 
 
+def test_who_is_deferred_comes_back_when_told_and_counts_the_wait() -> None:
+    result = ran(Wrong(later=2))
+    assert faults(result) == {}
+    assert (result.counts["deferred"], result.counts["connects"]) == (2, 6)
+    waits = [bound for bound, count in result.latencies["connect"].buckets for _ in range(count)]
+    assert sum(1000 <= wait < 3000 for wait in waits) == 2
+    assert any(note.startswith("2 times the server did not let a connection in") for note in result.notes)
+
+
 def test_worker_that_dies_ends_the_run() -> None:
     with pytest.raises(WorkerError, match="worker 0 has died"):
         ran(Wrong(), progress=KillsAWorker())

@@ -150,6 +150,20 @@ def test_connect_storm_resumes_everybody_with_all_that_was_missed(server: DevSer
     ]
 
 
+def test_storm_that_the_server_lets_in_bit_by_bit_passes_and_says_so(data_dir: Path) -> None:
+    env = {**SETTINGS, "STACKMENTOR_CONNECT_RATE": "10", "STACKMENTOR_CONNECT_BURST": "15"}
+    values = {"subscribers": 20, "publishers": 2, "rate": 30, "hold": 2.0, "storms": 1, "offline": 0.2, "drain": 20.0}
+    with DevServer(data_dir, env=env) as server:
+        path = data_dir / "tokens.jsonl"
+        done = stackmentor("token", "--users", "22", "--json", "--out", str(path), data_dir=data_dir)
+        assert done.returncode == 0, done.stderr
+        result = ran(server, read_users(path, lambda token: token), "connect-storm", **values)
+    assert result.counts["deferred"] >= 5
+    assert (result.counts["connects"], result.counts["resumes"]) == (22 + 20, 20)
+    assert result.counts["delivered"] == 20 * result.counts["sent"]
+    assert result.latencies["connect"].max > 1000
+
+
 def test_slow_consumers_are_closed_resume_and_get_everything(server: DevServer, users: list[LoadUser]) -> None:
     values = {"subscribers": 5, "publishers": 20, "rate": 250, "size": 10_000, "slow_percent": 20, "slow_bytes": 500}
     result = ran(server, users, "slow-consumers", hold=2.5, **values)

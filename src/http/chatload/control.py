@@ -20,6 +20,7 @@ from chatload.progress import Phase, Progress
 from chatload.rest import Rest
 from chatload.result import Result
 from chatload.worker.endpoint import Endpoint
+from chatload.worker.lives import DEFERRED_AT_MOST
 from chatload.workers import WorkerError, Workers, started_workers
 
 CONNECT_TIMEOUT: Final = 30.0
@@ -73,7 +74,7 @@ class _Run:
         scenario, progress = self._scenario, self._progress
         progress.on_phase(Phase.CONNECT)
         self._workers.tell_each(self._setups())
-        patience = scenario.ramp + 2 * CONNECT_TIMEOUT
+        patience = scenario.ramp + DEFERRED_AT_MOST + 2 * CONNECT_TIMEOUT
         if not self._pump(self._start + _ns(patience), lambda: len(self._ready) == len(self._workers)):
             raise WorkerError(f"not all {self._plan.connections} connections stand after {patience:g} seconds")
         go = self._traffic()

@@ -39,6 +39,12 @@ def make_result(outcome: Outcome, job: Job, plan: Plan, endpoints: Sequence[Endp
     truncated = sum(each.truncated for each in finals)
     if truncated:
         notes.append(f"{truncated} messages were cut from replays, as the server said (history-truncated)")
+    deferred = gathering.counts["deferred"]
+    if deferred:
+        notes.append(
+            f"{deferred} times the server did not let a connection in but asked it to come back (503, Retry-After); "
+            "connecting counts from the first attempt"
+        )
     errors = dict(gathering.errors)
     if not gathering.held["sent"]:
         errors["NOTHING_SENT"] = 1
@@ -52,6 +58,7 @@ def make_result(outcome: Outcome, job: Job, plan: Plan, endpoints: Sequence[Endp
         "conversations": len(plan.rooms),
         "publishers": plan.publishers,
         "truncated": truncated,
+        "deferred": deferred,
         "incomplete": gathering.counts["incomplete"] + gathering.incomplete,
     }
     return Result(

@@ -28,12 +28,16 @@ class Pair:
         self.epoll = select.epoll()
         self.opens = 0
         self.ends: list[tuple[int, str]] = []
+        self.deferrals: list[int] = []
         self.resumes: list[int] = []
         room = Room(RoomPlan(0, "c", 0, []), "run", 0)
         plan = ConnectionPlan(0, 0, "token", True, None, 0, False, None, 0, source)
         self.connection = Connection(self, plan, room)
         self._receiver = Receiver({}, Tally(), self)
         self.connection.start(time.monotonic_ns())
+        self.accept()
+
+    def accept(self) -> None:
         self.server, self.peer = self._listener.accept()
         self.server.settimeout(5)
 
@@ -45,6 +49,9 @@ class Pair:
 
     def ended(self, connection: Connection, code: int, reason: str) -> None:
         self.ends.append((code, reason))
+
+    def deferred(self, connection: Connection, seconds: int) -> None:
+        self.deferrals.append(seconds)
 
     def subscribed(self, connection: Connection) -> None:
         connection.stage = Stage.READY
@@ -114,6 +121,44 @@ def test_refused_handshake_is_told_with_its_status(pair: Pair) -> None:
     pair.server.sendall(b"HTTP/1.1 403 Forbidden\r\n\r\n")
     pair.turn()
     assert pair.ends == [(1002, "the WebSocket handshake was refused: HTTP/1.1 403 Forbidden")]
+
+
+def answered_to_the_handshake(pair: Pair, answer: bytes) -> None:
+    pair.turn()
+    pair.server.recv(65_536)
+    pair.server.sendall(answer)
+    pair.turn()
+
+
+@pytest.mark.parametrize("header", [b"Retry-After: 7", b"retry-after:7 ", b"RETRY-AFTER:\t07"])
+def test_who_is_asked_to_come_back_does_so_and_counts_the_wait(pair: Pair, header: bytes) -> None:
+    began = pair.connection.began
+    body = b"come later"
+    head = b"HTTP/1.1 503 Service Unavailable\r\ncontent-length: 10\r\n" + header
+    answered_to_the_handshake(pair, head + b"\r\nserver: x\r\n\r\n" + body)
+    assert (pair.deferrals, pair.ends) == ([7], [])
+    assert pair.connection.stage is Stage.CLOSED
+    assert pair.server.recv(1) == b""
+    pair.server.close()
+    pair.connection.retry(time.monotonic_ns())
+    pair.accept()
+    pair.subscribe()
+    assert pair.connection.began == began < pair.connection.tried
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"HTTP/1.1 503 Service Unavailable\r\n\r\n",
+        b"HTTP/1.1 429 Too Many Requests\r\nretry-after: 7\r\n\r\n",
+        b"HTTP/1.1 503 Service Unavailable\r\nretry-after: soon\r\n\r\n",
+        b"HTTP/1.1 503 Service Unavailable\r\nx-retry-after: 7\r\n\r\n",
+        b"HTTP/1.1 503 Service Unavailable\r\nretry-after: 7seconds\r\n\r\n",
+    ],
+)
+def test_refusal_without_a_time_to_come_back_is_for_good(pair: Pair, answer: bytes) -> None:
+    answered_to_the_handshake(pair, answer)
+    assert (pair.deferrals, [code for code, _ in pair.ends]) == ([], [1002])
 
 
 def test_what_the_kernel_does_not_take_is_written_later_in_order(pair: Pair) -> None:

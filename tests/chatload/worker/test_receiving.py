@@ -38,6 +38,7 @@ class Audience:
     def foreign(self, fd: int) -> None:
         self.foreign_fds.append(fd)
 
+    def deferred(self, connection: Connection, seconds: int) -> None: ...
     def ended(self, connection: Connection, code: int, reason: str) -> None:
         self.ends.append((code, reason))
 

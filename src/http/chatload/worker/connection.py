@@ -1,5 +1,6 @@
 """One connection: from `connect(2)` to the subscriptions that are in force, and the bytes of both directions."""
 
+import re
 import select
 import socket
 import ssl
@@ -27,6 +28,7 @@ READ_SIZE: Final = 65_536
 LOST: Final = 1006
 """The close code of a connection that ended without one (RFC 6455 section 7.1.5)."""
 _HEAD_LIMIT: Final = 65_536
+_DEFERRED: Final = re.compile(rb"(?is)HTTP/1\.1 503 .*?\r\nretry-after:[ \t]*(\d{1,9})[ \t]*(?:\r\n|$)")
 
 
 class Stage(IntEnum):
@@ -57,6 +59,10 @@ class Owner(Protocol):
         """Lost, refused or closed by the server."""
         ...
 
+    def deferred(self, connection: "Connection", seconds: int) -> None:
+        """Not let in now, and asked to come back after that time."""
+        ...
+
 
 class Connection:
     """`fast` says that a read needs nothing but the hot path: ready, at a frame's start, neither slow nor resuming."""
@@ -83,6 +89,7 @@ class Connection:
         "splitter",
         "stage",
         "subscribed_at",
+        "tried",
     )
 
     def __init__(self, owner: Owner, plan: ConnectionPlan, room: Room) -> None:
@@ -96,6 +103,9 @@ class Connection:
         self.resuming = False
         """What comes was sent before this connection was back."""
         self.began = 0
+        """When the first attempt began: who is deferred counts the wait."""
+        self.tried = 0
+        """When this attempt began."""
         self.subscribed_at = 0
         self.last_missed = 0
         """When the latest message came that had been missed."""
@@ -119,8 +129,13 @@ class Connection:
 
     def start(self, now: int) -> None:
         """Begin to connect."""
-        self._reset()
         self.began = now
+        self.retry(now)
+
+    def retry(self, now: int) -> None:
+        """Begin again, after having been deferred."""
+        self._reset()
+        self.tried = now
         try:
             sock = self._endpoint.open(self.plan.source, slow=self.slow)
         except OSError as error:
@@ -282,6 +297,11 @@ class Connection:
                 raise ProtocolError("the handshake's answer is too long")
             return b""
         status = head.partition(b"\r\n")[0].decode("latin-1")
+        deferral = _deferral(head)
+        if deferral is not None:
+            self._drop()
+            self._owner.deferred(self, deferral)
+            return b""
         if not status.startswith("HTTP/1.1 101"):
             raise ProtocolError(f"the WebSocket handshake was refused: {status}")
         self._head = b""
@@ -304,3 +324,9 @@ class Connection:
         if self._sock is not None and events != self._events:
             self._events = events
             self._owner.epoll.modify(self.fd, events)
+
+
+def _deferral(head: bytes) -> int | None:
+    """The seconds of a 503 with Retry-After (RFC 9110 section 10.2.3); None for any other answer."""
+    found = _DEFERRED.match(head)
+    return int(found[1]) if found else None

@@ -20,6 +20,10 @@ _EXPECTED_OF_SLOW: Final = frozenset({1013, LOST})
 _CONNECTING_AT_ONCE: Final = 256
 """While nobody is ready yet; those that come back come all at once."""
 _BACKOFF: Final = 0.25, 8.0
+DEFERRED_AT_MOST: Final = 300.0
+"""Seconds after its first attempt until which a connection may be asked to come back."""
+_DEFERRAL_JITTER: Final = 1.0
+"""Seconds. Retry-After has whole ones, at whose ends all would come together."""
 _SLOW_TICK: Final = 100_000_000
 
 
@@ -48,6 +52,8 @@ class Lives:
         self._waiting = deque(self.all)
         self._connecting: set[Connection] = set()
         self._attempts: dict[int, int] = {}
+        self._deferred: dict[Connection, int] = {}
+        """When each comes back."""
         self._begun = False
         self._first = 0
         self._rotation = deque(each for each in self.all if each.plan.listens and not each.plan.slow)
@@ -107,6 +113,20 @@ class Lives:
             pause = min(_BACKOFF[1], _BACKOFF[0] * 2**attempt) * random.uniform(0.5, 1.0)  # noqa: S311 - jitter
             self._timers.at(time.monotonic_ns() + int(pause * 1e9), lambda: self._open(connection))
 
+    def deferred(self, connection: Connection, seconds: int) -> None:
+        now = time.monotonic_ns()
+        back = now + int((seconds + random.uniform(0, _DEFERRAL_JITTER)) * 1e9)  # noqa: S311 - jitter
+        if back - connection.began > DEFERRED_AT_MOST * 1e9:
+            self.ended(connection, LOST, f"not let in within {DEFERRED_AT_MOST:g} seconds: come back in {seconds}")
+            return
+        self.by_fd.pop(connection.fd, None)
+        self._connecting.discard(connection)
+        self._tally.counts["deferred"] += 1
+        self._deferred[connection] = back
+        self._timers.at(back, lambda: self._come_back(connection, back))
+        if not self._begun:
+            self._open_next()
+
     def drop_all(self) -> None:
         """Every subscriber is gone at once; those that only send stay."""
         for connection in self.all:
@@ -139,6 +159,7 @@ class Lives:
         if connection.ready:
             self.ready_count -= 1
         self._connecting.discard(connection)
+        self._deferred.pop(connection, None)
         self.by_fd.pop(connection.fd, None)
         connection.close()
 
@@ -155,17 +176,28 @@ class Lives:
         if connection.stage is not Stage.CLOSED:
             return
         connection.resuming = self._begun and connection.plan.listens
-        self._connecting.add(connection)
         now = time.monotonic_ns()
         self._first = self._first or now
+        self._connecting.add(connection)
         connection.start(now)
+        self._watch(connection)
+
+    def _come_back(self, connection: Connection, at: int) -> None:
+        # Who was dropped in the meantime comes back when that ends.
+        if self._deferred.get(connection) == at:
+            del self._deferred[connection]
+            self._connecting.add(connection)
+            connection.retry(time.monotonic_ns())
+            self._watch(connection)
+
+    def _watch(self, connection: Connection) -> None:
         if connection.stage is not Stage.CLOSED:
             self.by_fd[connection.fd] = connection
 
     def _check_timeouts(self) -> None:
         now = time.monotonic_ns()
         for connection in list(self._connecting):
-            if connection.stage is not Stage.CLOSED and now - connection.began > self._setup.connect_timeout:
+            if connection.stage is not Stage.CLOSED and now - connection.tried > self._setup.connect_timeout:
                 connection.lose(LOST, "no subscription within the time for connecting")
         self._timers.at(now + 250_000_000, self._check_timeouts)
 
