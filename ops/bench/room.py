@@ -38,9 +38,18 @@ def make_room(target: Target, users: Sequence[BenchUser], directory: Path) -> Ro
 
 
 def meter_of_room(
-    meter: Path, target: Target, users: Sequence[BenchUser], directory: Path, *, publishers: int = 1
+    meter: Path,
+    target: Target,
+    users: Sequence[BenchUser],
+    directory: Path,
+    *,
+    publishers: int = 1,
+    pids: Sequence[int] = (),
 ) -> Meter:
-    """A new group of all `users`; the first `publishers` of them publish, the others subscribe."""
+    """A new group of all `users`; the first `publishers` of them publish, the others subscribe.
+
+    `pids` are the server's processes, when there is not just the target's.
+    """
     room = make_room(target, users, directory)
     return Meter(
         meter,
@@ -50,7 +59,7 @@ def meter_of_room(
         publishers=publishers,
         path="/ws",
         stomp=room.stomp,
-        cpu={"server": [target.pid]},
+        cpu={"server": pids or [target.pid]},
     )
 
 
