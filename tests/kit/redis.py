@@ -4,6 +4,7 @@ import contextlib
 import ctypes
 import functools
 import os
+import random
 import shutil
 import signal
 import socket
@@ -23,6 +24,8 @@ from tests.kit.postgres import remove_scratch, scratch_directory
 _PATIENCE: Final = 10.0
 _PR_SET_PDEATHSIG: Final = 1
 _SLOTS: Final = 16_384
+_PORTS: Final = (15_000, 32_000)
+_random: Final = random.SystemRandom()
 
 
 def redis_program() -> Path:
@@ -172,9 +175,13 @@ def own_redis_cluster(size: int = 3) -> Generator[Sequence[RedisServer]]:
 
 
 def free_port() -> int:
-    """A loopback port that nobody listens on just now."""
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        return probe.getsockname()[1]
+    """A loopback port that nobody listens on just now, and that the kernel gives to no outgoing connection (Linux and
+    macOS begin at 32768 or above): its owner may close it and have it again.
+    """
+    while True:
+        port = _random.randrange(*_PORTS)
+        with contextlib.suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            return port
 
 
 def _give_slots(server: RedisServer, index: int, size: int) -> None:
