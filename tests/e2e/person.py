@@ -124,6 +124,10 @@ class Account:
         conversation_id: str = self._client.post("/api/conversations", json=body).raise_for_status().json()["id"]
         return conversation_id
 
+    def make_direct(self, other: "Account") -> None:
+        body = {"type": "DIRECT", "participantIds": [other.id]}
+        self._client.post("/api/conversations", json=body).raise_for_status()
+
     def remove(self, conversation_id: str, member: "Account") -> None:
         self._client.delete(f"/api/conversations/{conversation_id}/participants/{member.id}").raise_for_status()
 

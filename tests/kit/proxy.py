@@ -15,6 +15,8 @@ import trio
 
 Place = tuple[str, int] | Path
 """Host and port of TCP, or the path of a Unix socket."""
+Dial = Callable[[], Awaitable[trio.SocketStream]]
+"""Makes a connection to a server, or raises OSError."""
 
 _CHUNK: Final = 65_536
 _RESET: Final = struct.pack("ii", 1, 0)
@@ -28,7 +30,7 @@ class Proxy:
     new ones as soon as they come, until `admit`.
     """
 
-    def __init__(self, server: Place, listening: Place, rng: random.Random | None = None) -> None:
+    def __init__(self, server: Place | Dial, listening: Place, rng: random.Random | None = None) -> None:
         self._server = server
         self._listening = listening
         self._rng = rng or random.Random(1)
@@ -86,7 +88,7 @@ class Proxy:
             if self._refusing or (self.limit is not None and len(self._pairs) >= self.limit):
                 return
             try:
-                server = await _connect(self._server)
+                server = await (self._server() if callable(self._server) else _connect(self._server))
             except OSError:
                 return
             async with server, trio.open_nursery() as nursery:

@@ -2,17 +2,121 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { ReadMarker } from '../../../src/http/chathttp/static/js/chat/read-marker.js';
 import { TypingNotifier } from '../../../src/http/chathttp/static/js/chat/typing-notifier.js';
-import { nextLink } from '../../../src/http/chathttp/static/js/net/api.js';
+import { Api, nextLink } from '../../../src/http/chathttp/static/js/net/api.js';
 import { Backoff, backoffDelay } from '../../../src/http/chathttp/static/js/net/backoff.js';
+import { ChatSocket } from '../../../src/http/chathttp/static/js/net/socket.js';
 import { newId, withTabLock } from '../../../src/http/chathttp/static/js/net/tab-lock.js';
 import { MemoryStorage, fakeTimers } from './builders.mjs';
 
 test('the back-off doubles to half a minute, spread over the whole range', () => {
-  assert.equal(backoffDelay(0, () => 0), 250);
-  assert.equal(backoffDelay(0, () => 1), 500);
-  assert.equal(backoffDelay(3, () => 1), 4_000);
-  assert.equal(backoffDelay(3, () => 0), 250);
-  assert.equal(backoffDelay(50, () => 1), 30_000);
+  assert.equal(backoffDelay(0, 0, () => 0), 250);
+  assert.equal(backoffDelay(0, 0, () => 1), 500);
+  assert.equal(backoffDelay(3, 0, () => 1), 4_000);
+  assert.equal(backoffDelay(3, 0, () => 0), 250);
+  assert.equal(backoffDelay(50, 0, () => 1), 30_000);
+});
+
+test('who was asked to wait does so, and not all come back together', () => {
+  assert.equal(backoffDelay(0, 4_000, () => 0), 4_250);
+  assert.equal(backoffDelay(0, 4_000, () => 1), 6_500);
+});
+
+/** An API whose server gives these answers, one a request; the requests; and a way to let time pass, which tells how many there are. */
+function apiWith(t, answers) {
+  const { fetch } = globalThis;
+  const advance = fakeTimers(t);
+  const requests = [];
+  globalThis.fetch = async (path, { method }) => {
+    requests.push(`${method} ${path}`);
+    const { status, body = {}, headers = {} } = answers.shift();
+    if (status === 0) throw new TypeError('fetch failed');
+    return new Response(JSON.stringify(body), { status, headers });
+  };
+  t.after(() => Object.assign(globalThis, { fetch }));
+  const later = async (ms) => {
+    await new Promise((resolve) => setImmediate(resolve));
+    advance(ms);
+    await new Promise((resolve) => setImmediate(resolve));
+    return requests.length;
+  };
+  return { api: new Api({ accessToken: async () => 'token' }), requests, later };
+}
+
+test('a GET that no server took is repeated, not before the time that Retry-After names', async (t) => {
+  const me = { id: 'me' };
+  const { api, later } = apiWith(t, [
+    { status: 0 },
+    { status: 503, headers: { 'Retry-After': '7' } },
+    { status: 502 },
+    { status: 200, body: me },
+  ]);
+  const reading = api.me();
+  assert.equal(await later(0), 1);
+  assert.equal(await later(500), 2);
+  assert.equal(await later(7_000), 2);
+  assert.equal(await later(4_500), 3);
+  assert.equal(await later(2_000), 4);
+  assert.deepEqual(await reading, me);
+});
+
+test('a GET is given up after a while, and at once when the answer would be the same', async (t) => {
+  const { api, later, requests } = apiWith(t, [...Array(4).fill({ status: 503 }), { status: 403, body: { errorCode: 'FORBIDDEN' } }]);
+  const failing = assert.rejects(api.me(), { status: 503, errorCode: 'INTERNAL_ERROR' });
+  for (let repeat = 0; repeat < 5; repeat += 1) await later(30_000);
+  await failing;
+  assert.equal(requests.length, 4);
+  await assert.rejects(api.me(), { errorCode: 'FORBIDDEN' });
+  assert.equal(requests.length, 5);
+});
+
+test('what changes something is never repeated: its outcome is unknown', async (t) => {
+  const { api, later, requests } = apiWith(t, [{ status: 0 }, { status: 503, headers: { 'Retry-After': '1' } }]);
+  await assert.rejects(api.createConversation({ type: 'DIRECT', participantIds: [] }), { errorCode: 'NETWORK' });
+  await assert.rejects(api.editMessage('id', 'text'), { status: 503, retryAfter: 1_000 });
+  await later(60_000);
+  assert.equal(requests.length, 2);
+});
+
+/** A socket that is connected for `lasted` ms and closed with the code, `times` times: the waits before the next attempt, ms. */
+async function waitsAfter(t, code, lasted, times) {
+  const { now } = Date;
+  const { random } = Math;
+  const advance = fakeTimers(t);
+  let time = 1_000_000;
+  Object.assign(Date, { now: () => time });
+  Object.assign(Math, { random: () => 1 });
+  t.after(() => {
+    Object.assign(Date, { now });
+    Object.assign(Math, { random });
+  });
+  const ignore = () => {};
+  const session = { accessToken: async () => 'token' };
+  const socket = new ChatSocket({ url: 'ws://nowhere/ws', session, onStatus: ignore, onSubscriptionRefused: ignore, onReceipt: ignore });
+  socket.attempted = true;
+  const waits = [];
+  for (let round = 0; round < times; round += 1) {
+    socket.client.onConnect();
+    time += lasted;
+    socket.client.onWebSocketClose({ code });
+    const prepared = socket.client.beforeConnect();
+    waits.push(socket.backoff.until - time);
+    time += waits.at(-1);
+    advance(waits.at(-1));
+    await prepared;
+  }
+  return waits;
+}
+
+test('a server that drains is left for the next one at once, after a connection that lasted', async (t) => {
+  assert.deepEqual(await waitsAfter(t, 1012, 60_000, 3), [500, 500, 500]);
+});
+
+test('connections that end soon after they were made are made ever more seldom', async (t) => {
+  assert.deepEqual(await waitsAfter(t, 1012, 1_000, 4), [500, 1_000, 2_000, 4_000]);
+});
+
+test('a server that is overloaded is given a rest', async (t) => {
+  assert.deepEqual(await waitsAfter(t, 1013, 60_000, 2), [3_500, 3_500]);
 });
 
 test('a wait can be cut short', { timeout: 200 }, async () => {
