@@ -59,7 +59,7 @@ class Hearing:
             if is_behind and self._filled:
                 await self._look(room)
             else:
-                self._filled = is_behind
+                self._filled = self._filled or is_behind
                 await room.admit(events, prev_rev)
         except ChatError:
             self._plan()

@@ -181,6 +181,24 @@ async def test_a_batch_full_of_gaps_costs_two_reads_at_most() -> None:
         assert town.faults.calls["events"] == calls["events"] + 2
 
 
+async def test_gaps_with_other_news_between_cost_no_more() -> None:
+    async with open_town(nodes=2, joined=True) as town:
+        room, alice, bob = await town.pair()
+        here, there = town.nodes
+        his = await there.listen(room, bob)
+        town.hub.away = True
+        for number in range(21):
+            await here.post(room, alice, f"{number}")
+        calls = town.faults.calls.copy()
+        for each in (each for place, each in enumerate(here.line.told_of(Committed)) if place % 3):
+            there.tell(room, Heard(each))
+            there.tell(room, Heard(Advanced(0)))
+        await wait_all_tasks_blocked()
+        assert his.seqs == list(range(1, 22))
+        assert town.faults.calls["load"] == calls["load"] + 1
+        assert town.faults.calls["events"] == calls["events"] + 2
+
+
 async def test_what_is_doubled_and_out_of_order_is_delivered_once_in_order() -> None:
     async with open_town(nodes=2, joined=True) as town:
         room, alice, bob = await town.pair()
