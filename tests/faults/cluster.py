@@ -4,7 +4,6 @@ import contextlib
 import os
 import random
 import signal
-import tempfile
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from enum import StrEnum
@@ -23,7 +22,7 @@ from tests.faults.network import NodeNetwork, node_network
 from tests.kit.command import COMMAND
 from tests.kit.devserver import DevServer
 from tests.kit.pgproxy import PostgresProxy, postgres_socket
-from tests.kit.postgres import PostgresServer, own_postgres_server
+from tests.kit.postgres import PostgresServer, own_postgres_server, remove_scratch, scratch_directory
 from tests.kit.proxy import Place, Proxy, ProxyThread
 from tests.kit.redis import RedisServer, free_port, own_redis_server
 
@@ -200,7 +199,8 @@ def running_cluster(
     with contextlib.ExitStack() as stack:
         postgres = postgres or stack.enter_context(own_postgres_server())
         redis = stack.enter_context(own_redis_server()) if bridged else None
-        directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="faults-")))
+        directory = scratch_directory()
+        stack.callback(remove_scratch, directory)
         url = postgres.fresh_database()
         settings = Settings(database_url=url, access_token_lifetime=TOKEN_LIFETIME)
         users = [User(str(user_id), token) for user_id, token in trio.run(provision_tokens, settings, USERS)]

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import struct
 import subprocess
 from collections.abc import Generator
@@ -11,10 +12,12 @@ from typing import Final
 
 import attrs
 
-from tests.kit.postgres import PostgresServer, remove_scratch, scratch_directory
+from chathttp.dev.postmaster import read_postmaster
+from tests.kit.postgres import PostgresServer, is_leftover, remove_scratch, scratch_directory
 
 DISK_SIZE: Final = "192m"
 _SHIM: Final = Path(__file__).parent / "clock.c"
+_DISK: Final = "disk"
 _BALLAST: Final = 4 * 2**20
 
 
@@ -45,8 +48,9 @@ def postgres_on_small_disk() -> Generator[tuple[PostgresServer, Disk]]:
     """A server whose tables are on a small tmpfs (root only). Its log of writes is elsewhere: PostgreSQL stops when
     that cannot grow, and no server in front of it could help.
     """
+    _end_leftovers()
     directory = scratch_directory()
-    place = directory / "disk"
+    place = directory / _DISK
     place.mkdir()
     subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={DISK_SIZE},mode=711", "tmpfs", place], check=True)
     try:
@@ -57,6 +61,19 @@ def postgres_on_small_disk() -> Generator[tuple[PostgresServer, Disk]]:
     finally:
         subprocess.run(["umount", "--lazy", place], check=True)
         remove_scratch(directory)
+
+
+def _end_leftovers() -> None:
+    """Of runs that were killed: the directories that hold the disks are locked by those that still run."""
+    for line in Path("/proc/mounts").read_text().splitlines():
+        place = Path(line.split()[1])
+        if place.name == _DISK and is_leftover(place.parent):
+            server = read_postmaster(place / "postgres")
+            if server is not None:
+                with suppress(ProcessLookupError):
+                    os.kill(server.pid, signal.SIGQUIT)
+            subprocess.run(["umount", "--lazy", place], check=True)
+            shutil.rmtree(place.parent, ignore_errors=True)
 
 
 def _move_wal(server: PostgresServer, wal: Path) -> None:

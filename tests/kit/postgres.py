@@ -64,6 +64,20 @@ def remove_leftovers() -> None:
             shutil.rmtree(directory, ignore_errors=True)
 
 
+def is_leftover(directory: Path) -> bool:
+    """Whether this is a scratch directory, perhaps half removed, of a test run that is no more."""
+    if not directory.name.startswith(_PREFIX):
+        return False
+    try:
+        with open(directory / _OWNER, "rb") as file:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except FileNotFoundError:
+        return True
+    except BlockingIOError:
+        return False
+    return True
+
+
 class PostgresServer:
     """The embedded PostgreSQL on a directory of its own, without ``fsync``: safe against its own death, not the host's.
 
