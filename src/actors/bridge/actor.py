@@ -210,5 +210,5 @@ class Bridge:
             self._outgoing.farewell()
 
     def _is_hurried(self) -> bool:
-        """News may be lost without a word: the broker is away, here or for another node."""
-        return not self._is_up or self._peers.any_silent(trio.current_time())
+        """News may be lost without a word: the broker is away, here or for another node, or one is not understood."""
+        return not self._is_up or self._peers.any_unheard(trio.current_time())

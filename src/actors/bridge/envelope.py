@@ -86,6 +86,8 @@ class Envelopes:
     def __init__(self, node_id: UUID) -> None:
         self.unknown = 0
         """Envelopes of another version or kind that were skipped."""
+        self.foreign = 0
+        """Of them those of another version."""
         self.malformed = 0
         """Envelopes that were skipped because they are none."""
         self._node = node_id
@@ -105,8 +107,10 @@ class Envelopes:
             return None
         try:
             sealed = self._open(payload)
-            if sealed.version != VERSION or (decoder := self._decoders.get(sealed.kind)) is None:
+            decoder = self._decoders.get(sealed.kind)
+            if sealed.version != VERSION or decoder is None:
                 self.unknown += 1
+                self.foreign += sealed.version != VERSION
                 return None
             return Letter(sealed.node, decoder.decode(sealed.content))
         except (msgspec.DecodeError, UnicodeDecodeError):
@@ -125,5 +129,6 @@ class Envelopes:
             is_newer = False
         if is_newer:
             self.unknown += 1
+            self.foreign += 1
         else:
             self.malformed += 1

@@ -56,8 +56,11 @@ class Incoming:
         self._work = trio.Event()
 
     def hear(self, received: Received) -> None:
+        foreign = self._envelopes.foreign
         letter = self._envelopes.open(received.payload)
         if letter is None:
+            if self._envelopes.foreign > foreign:
+                self._peers.heard_foreign(trio.current_time())
             return
         content = letter.content
         self._peers.heard(letter.node_id, trio.current_time(), leaves=isinstance(content, Farewell))
@@ -98,8 +101,10 @@ class Incoming:
     async def run(self) -> None:
         """Tell those again whose mailboxes were full."""
         while True:
-            await self._work.wait()
-            self._work = trio.Event()
+            # Something may be left from before a restart.
+            while not self._behind:
+                await self._work.wait()
+                self._work = trio.Event()
             await trio.sleep(self._retry_seconds)
             behind, self._behind = self._behind, {}
             for conversation_id, rev in behind.items():

@@ -7,14 +7,16 @@ import trio
 from attrs import evolve
 from trio.testing import MockClock, wait_all_tasks_blocked
 
+from actors.adapters.memory.broker import MemoryHub
 from actors.bridge.actor import BridgePolicy
 from actors.bridge.broker import Received
 from actors.bridge.envelope import Envelopes
 from actors.bridge.news import Advanced, MarksMoved, TypingMoved, WhoTypes
 from actors.bridge.outgoing import OutgoingLimits
+from actors.conversation.messages import Heard
 from actors.users.messages import Notify
 from chatcore.model import Mark
-from tests.actors.bridge.nodes import ANN, BOB, OTHER_ROOM, ROOM, Node, advanced, commit, make_node, open_nodes
+from tests.actors.bridge.nodes import ANN, BOB, OTHER_ROOM, ROOM, Figures, Node, advanced, commit, make_node, open_nodes
 
 CHANNEL = f"conversation.{ROOM}"
 
@@ -203,6 +205,28 @@ async def test_a_full_conversation_is_told_again_how_far_the_database_is(autojum
         assert there.bridge.figures().dropped_in == {"who-types": 1}
         await trio.sleep(1)
         assert there.rooms.heard() == []
+
+
+async def test_a_full_conversation_is_told_again_also_when_the_bridge_is_restarted_meanwhile(
+    autojump_clock: MockClock,
+) -> None:
+    hub, figures = MemoryHub(), Figures()
+    node = make_node(hub, figures, UUID(int=1), BridgePolicy(), outbox=10, room=1)
+    figures.rev[ROOM] = 5
+    async with trio.open_nursery() as nursery:
+        await nursery.start(node.bridge.run)
+        node.rooms.open(ROOM)
+        node.rooms.mailboxes[ROOM].offer(Heard(Advanced(1)))
+        node.bridge.follow_conversation(ROOM)
+        await trio.sleep(0.05)
+        assert node.bridge.figures().found == 1
+        nursery.cancel_scope.cancel()
+    assert node.rooms.heard() == advanced(1)
+    async with trio.open_nursery() as nursery:
+        await nursery.start(node.bridge.run)
+        await trio.sleep(0.5)
+        assert node.rooms.heard() == advanced(5)
+        nursery.cancel_scope.cancel()
 
 
 async def test_what_this_release_does_not_know_is_skipped_and_the_rest_heard() -> None:

@@ -4,9 +4,13 @@ from collections.abc import Callable
 from uuid import UUID
 
 import trio
+from msgspec import msgpack
 from trio.testing import MockClock
 
 from actors.bridge.actor import BridgePolicy
+from actors.bridge.broker import Received
+from actors.bridge.channels import NODES
+from actors.bridge.envelope import VERSION
 from actors.bridge.news import MarksStored
 from actors.bridge.sweeper import SweepPolicy
 from tests.actors.bridge.nodes import OTHER_ROOM, ROOM, Nodes, advanced, commit, open_nodes
@@ -45,6 +49,26 @@ async def test_once_its_channel_is_in_force_a_conversation_is_told_at_once_and_m
         await trio.sleep(0.05)
         assert [nodes[0].rooms.heard(room) for room in rooms] == [advanced(number) for number in range(50)]
         assert [len(ids) for _, ids in nodes.figures.asked] == [50]
+
+
+async def test_while_nodes_of_another_version_serve_the_sweep_is_as_quick_as_while_it_is_away(
+    autojump_clock: MockClock,
+) -> None:
+    async with open_nodes(1) as nodes:
+        await with_room(nodes)
+        for _ in range(20):
+            nodes.hub.deliver(Received(NODES, msgpack.encode([VERSION + 1, "whatever"])))
+            await trio.sleep(0.5)
+        nodes.figures.rev[ROOM] = 2
+        nodes.hub.deliver(Received(NODES, msgpack.encode([VERSION + 1, "whatever"])))
+        there = nodes[0].rooms
+        assert await seconds_until(lambda: there.mailboxes[ROOM].depth > 0) < 1.1
+        assert there.heard() == advanced(2)
+        # They have gone, and so has the hurry.
+        await trio.sleep(5)
+        asked = len(nodes.figures.asked)
+        await trio.sleep(20)
+        assert len(nodes.figures.asked) == asked + 2
 
 
 async def test_what_no_message_told_of_is_found_by_the_next_sweep(autojump_clock: MockClock) -> None:
