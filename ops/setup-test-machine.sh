@@ -1,6 +1,6 @@
 #!/bin/sh
 # Installs what the tests need beside Python: a browser, Node.js for the JavaScript clients, a C compiler for the
-# benchmarks' meter, a system's PostgreSQL to test the way without the wheel. Does nothing when all is there; fails,
+# benchmarks' meter, ip to part nodes, a system's PostgreSQL to test the way without the wheel. Does nothing when all is there; fails,
 # naming the pieces, when it cannot install.
 set -eu
 
@@ -14,6 +14,7 @@ missing() {
     command -v npm >/dev/null 2>&1 || printf 'npm '
     command -v git >/dev/null 2>&1 || printf 'git '
     command -v cc >/dev/null 2>&1 || printf 'gcc libc6-dev '
+    command -v ip >/dev/null 2>&1 || printf 'iproute2 '
     has_postgres || printf 'postgresql '
     "${PYTHON:-python3}" -c 'import ensurepip' >/dev/null 2>&1 || printf 'python3-venv '
 }

@@ -30,7 +30,7 @@ def _run(path: Path) -> subprocess.CompletedProcess[str]:
 
 
 def test_does_nothing_where_all_is_there(programs: Path) -> None:
-    for name in ("chromium", "node", "npm", "git", "cc", "postgres"):
+    for name in ("chromium", "node", "npm", "git", "cc", "ip", "postgres"):
         _program(programs, name, "exit 0")
     _program(programs, "apt-get", "exit 9")
     done = _run(programs)
@@ -41,12 +41,12 @@ def test_fails_naming_what_is_missing_where_it_may_not_install(programs: Path) -
     _program(programs, "node", "exit 0")
     done = _run(programs)
     assert done.returncode == 1
-    assert "missing: chromium npm git gcc libc6-dev postgresql - and neither root nor sudo" in done.stderr
+    assert "missing: chromium npm git gcc libc6-dev iproute2 postgresql - and neither root nor sudo" in done.stderr
 
 
 @pytest.mark.parametrize("arrives", [True, False])
 def test_installs_as_root_and_fails_when_that_did_not_help(programs: Path, arrives: bool) -> None:
-    for name in ("chromium", "npm", "git", "cc", "postgres"):
+    for name in ("chromium", "npm", "git", "cc", "ip", "postgres"):
         _program(programs, name, "exit 0")
     _program(programs, "id", "echo 0")
     _program(programs, "env", 'shift; exec "$@"')
