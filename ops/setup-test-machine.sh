@@ -1,7 +1,7 @@
 #!/bin/sh
 # Installs what the tests need beside Python: a browser, Node.js for the JavaScript clients, a C compiler for the
-# benchmarks' meter, ip to part nodes, a system's PostgreSQL to test the way without the wheel. Does nothing when all is there; fails,
-# naming the pieces, when it cannot install.
+# benchmarks' meter, ip to part nodes from each other, a system's PostgreSQL to test the way without the wheel. Does
+# nothing when all is there; fails, naming the pieces, when it cannot install.
 set -eu
 
 has_postgres() {
