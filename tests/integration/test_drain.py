@@ -1,10 +1,10 @@
-"""SIGTERM to a real server: who is connected, who is served, who waits, and a database that is away."""
+"""SIGTERM to a real server: who is connected, who is served, who waits, and a database or a Redis that is away."""
 
 import json
 import socket
 import time
 from collections.abc import Generator, Mapping
-from contextlib import contextmanager
+from contextlib import AsyncExitStack, contextmanager
 from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
@@ -13,11 +13,15 @@ import httpx
 import psycopg
 import pytest
 import trio
+from trio_websocket import ConnectionClosed
 
+from chathttp.errors import CLOSE_DRAIN
 from tests.chathttp.edge.edge_kit import CLOSE, RawHttp, RawWebSocket
 from tests.kit.command import COMMAND, stackmentor
 from tests.kit.devserver import DevServer
 from tests.kit.postgres import PostgresServer
+from tests.kit.redis import RedisServer
+from tests.kit.stomp_client import StompClient, stomp_client
 
 DRAIN: Final = 4.0
 RESERVE: Final = 9.0
@@ -233,6 +237,43 @@ async def test_a_database_that_is_away_does_not_hold_the_exit(
             if how == "frozen":
                 own_server.thaw()
         assert drained.status == 0
+
+
+@pytest.mark.parametrize("how", ["frozen", "killed"])
+async def test_a_redis_that_is_away_does_not_hold_the_exit(
+    how: str, data_dir: Path, database_url: str, own_redis: RedisServer
+) -> None:
+    users = new_users(database_url, 2)
+    with serving(data_dir, database_url, drain_time=1, redis_url=own_redis.url) as server:
+        group = await trio.to_thread.run_sync(new_group, server, users[0], users[1])
+        async with AsyncExitStack() as stack:
+            clients = [await stack.enter_async_context(stomp_client(server.ws_url, token)) for _, token in users]
+            for client in clients:
+                await client.subscribe(f"/topic/conversation.{group}")
+            drained = Drained(server)
+            if how == "frozen":
+                own_redis.freeze()
+            else:
+                own_redis.kill()
+            body = json.dumps({"conversationId": group, "text": "x"}).encode()
+            await clients[0].send("SEND", {"destination": "/app/message.send", "receipt": "r"}, body)
+            while (await clients[0].next()).command != "RECEIPT":
+                pass
+            drained.terminate()
+            with trio.fail_after(1 + RESERVE):
+                await drained.await_exit()
+            for client in clients:
+                assert await close_code(client) == CLOSE_DRAIN
+    assert drained.status == 0
+
+
+async def close_code(client: StompClient) -> int:
+    while True:
+        try:
+            await client.next()
+        except ConnectionClosed as closed:
+            assert closed.reason is not None
+            return closed.reason.code
 
 
 async def send_in_vain(server: DevServer, token: str, group: str) -> None:
