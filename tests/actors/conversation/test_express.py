@@ -4,7 +4,8 @@ import pytest
 import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
-from actors.conversation.messages import Join, Position, Refresh, StartTyping
+from actors.bridge.news import Advanced
+from actors.conversation.messages import Heard, Join, Position, Refresh, StartTyping
 from actors.conversation.policy import ConversationPolicy
 from actors.conversation.subscription import Topic
 from actors.runtime import EventKind
@@ -130,3 +131,20 @@ async def test_at_a_stop_that_cannot_wait_it_is_refused_and_a_late_answer_ignore
         town.faults.resume("append")
         await wait_all_tasks_blocked()
         assert len(answer.results) == 1
+
+
+async def test_a_sender_who_goes_meanwhile_changes_nothing_for_the_others(autojump_clock: MockClock) -> None:
+    async with open_town(nodes=2, joined=True) as town:
+        room, alice, bob = await town.pair()
+        here, there = town.nodes
+        his = await there.listen(room, bob)
+        mine = await here.listen(room, bob)
+        town.faults.pause("append")
+        with trio.move_on_after(1):
+            await here.post(room, alice, "one")
+        here.tell(room, Heard(Advanced(0)))
+        town.faults.resume("append")
+        await here.post(room, alice, "two")
+        await wait_all_tasks_blocked()
+        assert his.texts == mine.texts == ["one", "two"]
+        assert here.count(EventKind.CRASHED) == 0
