@@ -228,11 +228,11 @@ def _sockets(pid: int) -> int:
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m ops.bench.workers", description=__doc__)
     today = datetime.now(UTC).date().isoformat()
-    parser.add_argument("--subscribers", type=int, default=500, help="of one conversation (default: %(default)s)")
+    parser.add_argument("--subscribers", type=int, default=1000, help="of one conversation (default: %(default)s)")
     parser.add_argument("--publishers", type=int, default=4, help="default: %(default)s")
     parser.add_argument("--in-flight", type=int, default=1, help="messages of each publisher (default: %(default)s)")
-    parser.add_argument("--seconds", type=float, default=4.0, help="of each round (default: %(default)s)")
-    parser.add_argument("--rounds", type=int, default=3, help="of each side, in turn (default: %(default)s)")
+    parser.add_argument("--seconds", type=float, default=3.0, help="of each round (default: %(default)s)")
+    parser.add_argument("--rounds", type=int, default=4, help="of each side, in turn (default: %(default)s)")
     parser.add_argument("--out", type=Path, default=Path(__file__).parent / "results" / f"workers-{today}.json")
     given = parser.parse_args(arguments)
     found = run(
