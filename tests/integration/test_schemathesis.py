@@ -39,4 +39,4 @@ def test_every_answer_to_anything_fits_the_document(dev_server: DevServer, tmp_p
         command, cwd=tmp_path, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=TIME_LIMIT
     )
     assert result.returncode == 0, result.stdout[-20_000:] + result.stderr[-2_000:]
-    assert "Tested: 33" in result.stdout, result.stdout[-2_000:]
+    assert "Tested: 34" in result.stdout, result.stdout[-2_000:]

@@ -21,7 +21,7 @@ from tests.chathttp.edge.edge_kit import CLOSE, RawHttp, RawWebSocket
 from tests.kit.command import COMMAND, stackmentor
 from tests.kit.devserver import DevServer
 from tests.kit.process import gone
-from tests.kit.redis import RedisServer
+from tests.kit.redis import RedisServer, free_port
 
 PATIENCE: Final = 30.0
 
@@ -41,12 +41,11 @@ def workers(data_dir: Path, database_url: str, redis_server: RedisServer) -> Gen
 
 
 def two_free_ports() -> int:
-    """The first of two in a row."""
+    """The first of two that stand side by side."""
     while True:
-        with socket.create_server(("127.0.0.1", 0)) as first:
-            port: int = first.getsockname()[1]
-            with contextlib.suppress(OSError, OverflowError), socket.create_server(("127.0.0.1", port + 1)):
-                return port
+        port = free_port()
+        with contextlib.suppress(OSError), socket.create_server(("127.0.0.1", port + 1)):
+            return port
 
 
 def pids(server: DevServer) -> list[int]:
