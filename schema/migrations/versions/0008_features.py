@@ -1,0 +1,22 @@
+"""Feature flags."""
+
+from alembic import op
+
+revision = "0008"
+down_revision = "0007"
+
+UP = """
+SELECT;
+"""
+
+DOWN = """
+SELECT;
+"""
+
+
+def upgrade() -> None:
+    op.get_bind().exec_driver_sql(UP)
+
+
+def downgrade() -> None:
+    op.get_bind().exec_driver_sql(DOWN)

@@ -1,0 +1,101 @@
+"""What faces the clients of a node: REST and WebSocket sessions, to be served by one edge."""
+
+import time
+from typing import Self
+from uuid import UUID
+
+import trio
+from attrs import frozen
+from quart_trio import QuartTrio
+
+from chathttp.edge.timer_wheel import Timers
+from chathttp.identity.config import IdentityConfig
+from chathttp.identity.keys import SigningKeys
+from chathttp.identity.mail import FileMailer
+from chathttp.identity.passwords import Passwords
+from chathttp.identity.service import IdentityService
+from chathttp.identity.verifier import TokenVerifier
+from chathttp.ids import IdSource
+from chathttp.policies import session_policy
+from chathttp.rate import RateLimiter
+from chathttp.rest.app import create_app
+from chathttp.rest.services import Health, Services
+from chathttp.session.inspection import Inspectable
+from chathttp.session.services import SessionServices
+from chathttp.settings import Settings
+from chathttp.wire import JsonBodyEncoder
+from chathttp.wiring.house import House, utc_now
+from chathttp.wiring.stores import Stores
+
+
+@frozen
+class Front:
+    app: QuartTrio
+    sessions: SessionServices
+
+    @classmethod
+    def of(
+        cls,
+        settings: Settings,
+        stores: Stores,
+        house: House,
+        keys: SigningKeys,
+        *,
+        timers: Timers,
+        running: set[Inspectable],
+        health: Health,
+        new_id: IdSource,
+    ) -> Self:
+        """`running` holds the sessions that are being served, for who looks at them."""
+        verifier = TokenVerifier(
+            keys,
+            issuer=settings.jwt_issuer,
+            client_id=settings.jwt_audience,
+            cache_size=settings.token_cache_size,
+        )
+        limiter = RateLimiter[UUID](settings.send_rate, settings.send_burst)
+        services = Services(
+            settings=settings,
+            verifier=verifier,
+            identity=_identity(settings, stores, keys),
+            history=stores.history,
+            store=stores.conversations,
+            users=stores.users,
+            standings=stores.standings,
+            conversations=house.conversations,
+            tell_users=house.users.tell_everywhere,
+            presence=house.presence,
+            send_limiter=limiter,
+            health=health,
+            now=time.time,
+            new_id=new_id,
+        )
+        sessions = SessionServices(
+            conversations=house.conversations,
+            users=house.users,
+            presence=house.presence,
+            history=stores.history,
+            encoder=JsonBodyEncoder(),
+            verifier=verifier,
+            send_limiter=limiter,
+            timers=timers,
+            replay_readers=trio.CapacityLimiter(settings.replay_readers),
+            now=time.time,
+            new_id=new_id,
+            policy=session_policy(settings),
+            running=running,
+        )
+        return cls(create_app(services), sessions)
+
+
+def _identity(settings: Settings, stores: Stores, keys: SigningKeys) -> IdentityService:
+    config = IdentityConfig.from_settings(settings)
+    return IdentityService(
+        stores.identity,
+        stores.identity,
+        keys,
+        Passwords(threads=config.hash_threads, queue=config.hash_queue),
+        FileMailer(settings.data_dir / "mail"),
+        config,
+        utc_now,
+    )

@@ -1,0 +1,192 @@
+"""One node: its parts as the tree of tasks that the architecture names, its readiness and its end."""
+
+import random
+import socket
+from collections.abc import Awaitable, Callable
+from functools import partial
+from typing import Final
+
+import structlog
+import trio
+
+from actors.adapters.postgres.lane import LaneStatus
+from actors.runtime.spec import ChildContext, ChildSpec, Restart, Strategy
+from actors.runtime.supervisor import Supervisor
+from chathttp import collector
+from chathttp.edge.listener import open_listener
+from chathttp.edge.server import EdgeServer
+from chathttp.edge.share import ListenerShare
+from chathttp.edge.timer_wheel import Timers
+from chathttp.identity.keys import await_signing_keys
+from chathttp.ids import IdSource
+from chathttp.management.gathering import Parts
+from chathttp.management.server import ManagementOptions, ManagementServer
+from chathttp.node_log import response_headers, url_of
+from chathttp.policies import edge_limits
+from chathttp.rest.services import Health, HealthState
+from chathttp.session.inspection import Inspectable
+from chathttp.session.session import serve_session
+from chathttp.settings import Settings
+from chathttp.wiring.front import Front
+from chathttp.wiring.house import INTENSITY, House
+from chathttp.wiring.stores import Stores
+
+CONVERSATIONS_STOP_SECONDS: Final = 5.0
+
+_log: structlog.stdlib.BoundLogger = structlog.stdlib.get_logger("chathttp.node")
+
+
+async def run_node(
+    settings: Settings,
+    *,
+    on_ready: Callable[[str], None],
+    drain: trio.Event | None = None,
+    share: ListenerShare | None = None,
+) -> None:
+    """Serve until `drain` is set, then end in good order. `on_ready` is told the URL once it serves. With `share` the
+    node is one of several processes on one port, whose listener it takes in place of one of its own.
+
+    Raises `OSError` when the port cannot be had, and `IntensityExceeded` when a part of it fails again and again.
+    """
+    await _Node(settings, on_ready, share).run(trio.Event() if drain is None else drain)
+
+
+class _Node:
+    def __init__(self, settings: Settings, on_ready: Callable[[str], None], share: ListenerShare | None) -> None:
+        rng = random.Random()  # noqa: S311  # jitter of back-offs
+        self._settings = settings
+        self._on_ready = on_ready
+        self._drain = trio.Event()
+        self._sessions: set[Inspectable] = set()
+        self._management = ManagementServer(ManagementOptions.of(settings), self._parts, lambda: self._drain.set())
+        self._share = share
+        try:
+            self._listener: socket.socket | None = self._open_listener(settings.port)
+        except OSError:
+            self._management.close()
+            raise
+        self._port: int = self._listener.getsockname()[1]
+        self._new_id = IdSource()
+        self._stores = Stores.of(settings, rng)
+        self._house = House(settings, self._stores, self._new_id, rng, self._management.report)
+        self._timers = Timers()
+        self._edge: EdgeServer | None = None
+        self._ready = False
+        bridge = self._house.bridge
+        self._root = Supervisor(
+            "node",
+            [
+                # The first, so that it is stopped last and tells of a start that waits for the database.
+                ChildSpec("management", partial(_serve, self._management.run)),
+                ChildSpec("store", partial(_serve, self._stores.database.run)),
+                *([] if bridge is None else [ChildSpec("bridge", partial(_serve, bridge.run))]),
+                ChildSpec("users", partial(_run, self._house.users.run)),
+                ChildSpec("presence", partial(_run, self._house.presence.run)),
+                self._house.conversations.spec(),
+                ChildSpec("timers", partial(_run, self._timers.run)),
+                ChildSpec("edge", self._run_edge, Restart.TRANSIENT),
+            ],
+            Strategy.ONE_FOR_ONE,
+            INTENSITY,
+            rng,
+            self._management.report,
+        )
+
+    async def run(self, drain: trio.Event) -> None:
+        self._drain = drain
+        try:
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(self._end_when, drain)
+                await self._root.run()
+                nursery.cancel_scope.cancel()
+        finally:
+            self._management.close()
+            if self._listener is not None:
+                self._listener.close()
+
+    async def _end_when(self, drain: trio.Event) -> None:
+        """The orderly end: no new connections, sockets closed over the drain time, mailboxes and marks flushed."""
+        await drain.wait()
+        self._ready = False
+        _log.info("draining", seconds=self._settings.drain_time)
+        if self._edge is not None:
+            await self._edge.drain(self._settings.drain_time)
+        await self._house.conversations.stop(CONVERSATIONS_STOP_SECONDS)
+        self._root.stop()
+
+    async def _run_edge(self, context: ChildContext) -> None:
+        settings = self._settings
+        front = Front.of(
+            settings,
+            self._stores,
+            self._house,
+            await await_signing_keys(self._stores.identity),
+            timers=self._timers,
+            running=self._sessions,
+            health=Health(components=self._health_components(), ready=lambda: self._ready, alive=lambda: True),
+            new_id=self._new_id,
+        )
+        edge = EdgeServer(
+            [self._take_listener()],
+            front.app,
+            partial(serve_session, front.sessions),
+            limits=edge_limits(settings),
+            allowed_origins=settings.cors_origins,
+            response_headers=partial(response_headers, settings),
+            share=self._share,
+        )
+        async with trio.open_nursery() as nursery:
+            await nursery.start(edge.run)
+            self._edge = edge
+            self._ready = not self._drain.is_set()
+            context.started()
+            collector.settle()
+            self._on_ready(url_of(settings.host, self._port))
+
+    def _take_listener(self) -> socket.socket:
+        """The one that was opened at the start, or a new one for an edge that was restarted."""
+        listener, self._listener = self._listener, None
+        return self._open_listener(self._port) if listener is None else listener
+
+    def _open_listener(self, port: int) -> socket.socket:
+        return open_listener(self._settings.host, port) if self._share is None else self._share.listener()
+
+    def _health_components(self) -> dict[str, Callable[[], HealthState]]:
+        """Without `redis` when the node is alone."""
+        house, database = self._house, self._stores.database
+
+        def database_health() -> HealthState:
+            return HealthState.UP if database.state.status is LaneStatus.UP else HealthState.DOWN
+
+        def redis_health() -> HealthState:
+            return HealthState.UP if house.redis_is_up else HealthState.DOWN
+
+        return {"database": database_health} | ({} if house.bridge is None else {"redis": redis_health})
+
+    def _parts(self) -> Parts:
+        return Parts(
+            url=url_of(self._settings.host, self._port),
+            supervision=self._root.snapshot,
+            conversations=self._house.conversations,
+            users=self._house.users,
+            presence=self._house.presence,
+            store=self._stores.database,
+            edge=self._edge,
+            bridge=self._house.bridge,
+            revs=self._stores.standings.revs,
+            sessions=self._sessions,
+            outbox_limit=self._settings.outbox_limit_bytes,
+        )
+
+
+async def _serve(run: Callable[..., Awaitable[None]], context: ChildContext) -> None:
+    """Of what says itself when it has started."""
+    async with trio.open_nursery() as nursery:
+        await nursery.start(run)
+        context.started()
+
+
+async def _run(run: Callable[[], Awaitable[None]], context: ChildContext) -> None:
+    """Of what serves from its first step on."""
+    context.started()
+    await run()

@@ -1,0 +1,49 @@
+"""What a node keeps in PostgreSQL: one connection to it, and each port's adapter over that."""
+
+import random
+from typing import Self
+
+from attrs import frozen
+
+from actors.adapters.postgres.conversations import PostgresConversationStore
+from actors.adapters.postgres.database import Database
+from actors.adapters.postgres.history import PostgresMessageHistory
+from actors.adapters.postgres.identity import PostgresIdentity
+from actors.adapters.postgres.messages import PostgresMessageLog
+from actors.adapters.postgres.standings import PostgresStandings
+from actors.adapters.postgres.users import PostgresUserDirectory
+from chathttp.settings import Settings
+
+
+@frozen
+class Stores:
+    database: Database
+    messages: PostgresMessageLog
+    history: PostgresMessageHistory
+    conversations: PostgresConversationStore
+    standings: PostgresStandings
+    users: PostgresUserDirectory
+    identity: PostgresIdentity
+
+    @classmethod
+    def of(cls, settings: Settings, rng: random.Random) -> Self:
+        database = Database(
+            settings.database_url,
+            rng=rng,
+            pool_size=settings.database_pool_size,
+            statement_timeout=settings.statement_timeout,
+            connect_timeout=settings.database_connect_timeout,
+            queue_limit=settings.database_queue,
+            append_batch_limit=settings.append_batch_limit,
+            append_batch_bytes=settings.append_batch_bytes,
+            append_queue_limit=settings.append_queue,
+        )
+        return cls(
+            database=database,
+            messages=PostgresMessageLog(database),
+            history=PostgresMessageHistory(database),
+            conversations=PostgresConversationStore(database),
+            standings=PostgresStandings(database),
+            users=PostgresUserDirectory(database),
+            identity=PostgresIdentity(database),
+        )
