@@ -5,8 +5,9 @@ from typing import Final
 
 import msgspec
 
+from .following import Trace
 from .loop import Ended, Loop, Warning
-from .parts import Actors, Backend, Conversations, Sockets, Supervised
+from .parts import Actors, Backend, Conversations, Failure, Sockets, Supervised
 from .tasks import Stack, TaskTree
 
 VERSION: Final = 1
@@ -29,7 +30,10 @@ class Section(StrEnum):
 
 
 class Node(msgspec.Struct, rename="camel", frozen=True):
-    """`started` is in seconds since 1970. With `read_only` no action is allowed."""
+    """`started` is in seconds since 1970. With `read_only` no action is allowed; `repl` tells whether `run` is.
+
+    `actions` are the names that `act` knows here.
+    """
 
     pid: int
     version: str
@@ -37,6 +41,8 @@ class Node(msgspec.Struct, rename="camel", frozen=True):
     started: float
     read_only: bool
     watchers: int
+    actions: list[str] = []
+    repl: bool = False
 
 
 class Snapshot(msgspec.Struct, rename="camel", frozen=True, omit_defaults=True):
@@ -104,6 +110,22 @@ class Stop(msgspec.Struct, rename="camel", frozen=True, forbid_unknown_fields=Tr
     id: int
 
 
+class Follow(msgspec.Struct, rename="camel", frozen=True, forbid_unknown_fields=True, tag="follow", tag_field="op"):
+    """Follow messages hop by hop until `stop`, or the next `follow` of the same id; answered by `traces`.
+
+    Which: those of `conversation` (its id), or the one that `message` names, by its id or `clientMessageId`; with
+    neither, any. Those only that are sent, or heard of from another node, from now on. With `count` no more than so
+    many are begun. What is new is told each `every` seconds, if there is anything. `reveal` as in `View`.
+    """
+
+    id: int
+    conversation: str = ""
+    message: str = ""
+    count: int | None = None
+    every: float = 0.25
+    reveal: bool = False
+
+
 class AskStack(msgspec.Struct, rename="camel", frozen=True, forbid_unknown_fields=True, tag="stack", tag_field="op"):
     """The whole stack of a task, by its id in the tree."""
 
@@ -127,12 +149,32 @@ class Confirm(msgspec.Struct, rename="camel", frozen=True, forbid_unknown_fields
     nonce: str
 
 
-Request = Look | Watch | Stop | AskStack | Act | Confirm
+class Run(msgspec.Struct, rename="camel", frozen=True, forbid_unknown_fields=True, tag="run", tag_field="op"):
+    """Run `source`, one or more lines of Python that may `await`, in the node's loop. Names last as long as the
+    connection. Refused as `FORBIDDEN` unless the node was started with it allowed (`Node.repl`).
+    """
+
+    id: int
+    source: str
+
+
+Request = Look | Watch | Stop | Follow | AskStack | Act | Confirm | Run
 
 
 class Seen(msgspec.Struct, rename="camel", frozen=True, tag="snapshot", tag_field="type"):
     id: int
     snapshot: Snapshot
+
+
+class Traces(msgspec.Struct, rename="camel", frozen=True, tag="traces", tag_field="type"):
+    """The followed messages that have come on since the last answer, each with its whole way so far, oldest first.
+
+    `dropped` counts the messages that were forgotten, or never begun, because too many were followed at once.
+    """
+
+    id: int
+    traces: list[Trace]
+    dropped: int
 
 
 class Stacked(msgspec.Struct, rename="camel", frozen=True, tag="stack", tag_field="type"):
@@ -156,6 +198,18 @@ class Done(msgspec.Struct, rename="camel", frozen=True, tag="done", tag_field="t
     says: str
 
 
+class Ran(msgspec.Struct, rename="camel", frozen=True, tag="ran", tag_field="type"):
+    """`output` is what it printed, then, of an expression, the value as `repr` has it; `cut` that there was more than
+    is allowed. `failure` is the exception that ended it, which at the end of its time is `TooSlow`.
+    """
+
+    id: int
+    output: str
+    cut: bool
+    failure: Failure | None
+    seconds: float
+
+
 class Refused(msgspec.Struct, rename="camel", frozen=True, tag="refused", tag_field="type"):
     """The request was not answered; `error_code` is one of the REST contract's. Without an id it could not be read."""
 
@@ -164,4 +218,4 @@ class Refused(msgspec.Struct, rename="camel", frozen=True, tag="refused", tag_fi
     message: str
 
 
-Answer = Seen | Stacked | Asked | Done | Refused
+Answer = Seen | Traces | Stacked | Asked | Done | Ran | Refused

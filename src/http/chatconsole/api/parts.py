@@ -121,7 +121,12 @@ class Sockets(msgspec.Struct, rename="camel", frozen=True):
 
 
 class Backend(msgspec.Struct, rename="camel", frozen=True):
-    """What the node stands on: the store, the bridge. `figures` are its own counts, by name."""
+    """What the node stands on: `store` (queries), `appends` (the connection that writes messages), `bridge`.
+
+    `figures` are its own counts and sizes, by name: `waiting`, `overloads` and `reconnects` of each that has them;
+    `batches` and `messages` of appends; `outbox`, `outboxBytes`, `inbox`, `published`, `droppedOut` and others of the
+    bridge. `round_trip` is of the last exchange, seconds.
+    """
 
     name: str
     status: str

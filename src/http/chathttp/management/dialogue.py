@@ -63,7 +63,9 @@ class Dialogue:
             _log.exception("request failed")
             await self._answer(_refused(request.id, internal_error()))
 
-    async def _perform(self, request: api.Look | api.Stop | api.AskStack | api.Act | api.Confirm) -> None:
+    async def _perform(
+        self, request: api.Look | api.Stop | api.Follow | api.AskStack | api.Act | api.Confirm | api.Run
+    ) -> None:
         match request:
             case api.Look():
                 await self._answer(api.Seen(request.id, await self._console.look(request.view)))
@@ -77,6 +79,8 @@ class Dialogue:
             case api.Confirm():
                 says = await self._console.perform(self._pending.take(request.nonce))
                 await self._answer(api.Done(request.id, says))
+            case api.Follow() | api.Run():
+                raise ChatError(ErrorCode.FORBIDDEN, "This node does not do that")
             case _:
                 assert_never(request)
 
