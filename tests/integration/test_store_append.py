@@ -1,7 +1,8 @@
 """The append on a real PostgreSQL: races between nodes, merged batches, refusals within a batch."""
 
 import random
-from collections import defaultdict
+import time
+from collections import Counter, defaultdict
 from collections.abc import AsyncGenerator, Sequence
 from uuid import UUID
 
@@ -140,6 +141,46 @@ async def test_a_poisoned_conversation_is_refused_alone_and_others_keep_their_or
         assert [(each.seq, each.rev) for each in good] == [(i, i) for i in range(1, 6)]
         stored = await chat.history.oldest(sound, after_seq=0, limit=9)
         assert [each.text for each in stored] == ["0", "2", "3", "5", "6"]
+
+
+async def test_others_run_while_the_callers_of_a_careful_batch_are_answered_and_the_next_is_under_way(
+    database_url: str,
+) -> None:
+    database = database_for_tests(database_url, append_batch_limit=61)
+    async with running(database):
+        chat = postgres_chat(database)
+        ann = await chat.user()
+        rooms = [await chat.group(ann) for _ in range(60)]
+        await chat.say(rooms[0], ann, "first")
+        turns = 0
+        answered_at: list[int] = []
+        waiting: list[int] = []
+        later: list[Sequence[object] | Exception] = []
+
+        def answered(outcomes: Sequence[object] | Exception) -> None:
+            assert not isinstance(outcomes, Exception), outcomes
+            answered_at.append(turns)
+            waiting.append(database.writer.waiting)
+            until = time.perf_counter() + 0.001
+            while time.perf_counter() < until:
+                pass
+
+        with holding_lock(database_url, rooms[0]):
+            # The one that is held up lets the others gather to one batch, in which one message is refused.
+            assert chat.log.append_at_once([chat.message(rooms[0], ann)], later.append)
+            await trio.testing.wait_all_tasks_blocked(0.05)
+            for room in rooms[1:]:
+                assert chat.log.append_at_once([chat.message(room, ann)], answered)
+            assert chat.log.append_at_once([chat.message(chat.new_id(), ann)], later.append)
+            assert chat.log.append_at_once([chat.message(rooms[1], ann)], later.append)
+            assert chat.log.append_at_once([chat.message(rooms[1], ann)], later.append)
+        with trio.fail_after(10):
+            while len(later) < 4:
+                await trio.lowlevel.checkpoint()
+                turns += 1
+        assert len(answered_at) == 59
+        assert max(Counter(answered_at).values()) <= 10
+        assert set(waiting) == {0}
 
 
 async def test_times_do_not_fall_when_the_clock_does(database_url: str) -> None:

@@ -116,7 +116,11 @@ async def running(database: Database) -> AsyncGenerator[Database]:
 
 
 def database_for_tests(
-    url: str, statement_timeout: float = 10.0, connect_timeout: float = 5.0, pool_size: int = 2
+    url: str,
+    statement_timeout: float = 10.0,
+    connect_timeout: float = 5.0,
+    pool_size: int = 2,
+    append_batch_limit: int = 256,
 ) -> Database:
     return Database(
         url,
@@ -125,3 +129,4 @@ def database_for_tests(
         statement_timeout=statement_timeout,
         connect_timeout=connect_timeout,
     )
+        append_batch_limit=append_batch_limit,

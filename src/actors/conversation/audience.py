@@ -43,10 +43,16 @@ class Audience:
         return subscription in self._groups[subscription.topic].get(subscription.format, ())
 
     def of_topic(self, topic: Topic) -> Iterator[Subscription]:
-        """Each with the `rev` that it has been given."""
         for group in self._groups[topic].values():
-            group.part()
             yield from group.members
+
+    def given(self) -> Iterator[tuple[Subscription, int]]:
+        """The message subscriptions, each with the `rev` up to which it has been given everything. During a delivery
+        that is what it had before.
+        """
+        for group in self._groups[Topic.MESSAGES].values():
+            for subscription in group.members:
+                yield subscription, group.given(subscription)
 
     def add(self, subscription: Subscription) -> None:
         groups = self._groups[subscription.topic]

@@ -60,6 +60,10 @@ class Group:
     def still(self, outlets: tuple[Outlet, ...]) -> bool:
         return self._outlets is outlets
 
+    def given(self, member: Subscription) -> int:
+        """The `rev` up to which a member has been given everything."""
+        return member.rev if self._rev is None else self._rev
+
     def move(self, rev: int) -> None:
         """All have been given everything up to `rev`."""
         self._rev = rev

@@ -143,8 +143,8 @@ class Room:
         revs: list[int] = []
         self.audience.discard_closed()
         await self._cut_off_strangers()
-        for subscription in self.audience.of_topic(Topic.MESSAGES):
-            revs.append(subscription.rev)
+        for subscription, rev in self.audience.given():
+            revs.append(rev)
             self._follow(subscription)
         self._tend_company()
         if not self.is_large and any(self.audience.of_topic(Topic.READ)):
@@ -295,8 +295,8 @@ class Room:
         """Give the subscriptions that are behind what happened before the position."""
         behind = [
             subscription
-            for subscription in self.audience.of_topic(Topic.MESSAGES)
-            if subscription.counts_as_delivered and subscription.rev < encoded[-1].rev
+            for subscription, rev in self.audience.given()
+            if subscription.counts_as_delivered and rev < encoded[-1].rev
         ]
         fan_out = await self.audience.deliver(encoded, self._policy.fanout_slice)
         for subscription in fan_out.gone:

@@ -1,8 +1,10 @@
 from collections.abc import Sequence
 from uuid import UUID
 
+import trio
+
 from actors.conversation.audience import Audience
-from actors.conversation.subscription import Encoded, Topic
+from actors.conversation.subscription import Encoded, Subscription, Topic
 from chatcore.model import EventKind
 from tests.kit.conversations import Listening, PlainFormat
 
@@ -31,6 +33,33 @@ async def test_each_subscription_gets_what_it_has_not_had_and_all_stand_at_the_e
     assert {rev: each.rev for rev, each in listening.items()} == {rev: max(5, rev) for rev in listening}
     assert (fan_out.late, fan_out.gone) == ([slow], [closed])
     assert (closed.rev, typing.rev) == (2, -1)
+
+
+async def test_a_look_during_a_delivery_changes_nothing_of_who_has_been_served() -> None:
+    audience = Audience()
+    listening = [Listening(USER, rev=2) for _ in range(6)]
+    for each in listening:
+        audience.add(each)
+    await audience.deliver([event(3)], 100)
+    seen: list[list[tuple[Subscription, int]]] = []
+    with trio.CancelScope() as scope:
+
+        def look() -> None:
+            assert list(audience.of_topic(Topic.MESSAGES)) == listening
+            seen.append(list(audience.given()))
+
+        listening[2].on_deliver = look
+        listening[3].on_deliver = scope.cancel
+        await audience.deliver([event(4)], 2)
+    assert scope.cancelled_caught
+    assert seen == [[(each, 3) for each in listening]]
+    served = [4 if each.revs == [3, 4] else 3 for each in listening]
+    assert 3 in served
+    assert 4 in served
+    assert list(audience.given()) == list(zip(listening, served, strict=True))
+    await audience.deliver([event(4)], 100)
+    assert all(each.revs == [3, 4] for each in listening)
+    assert list(audience.given()) == [(each, 4) for each in listening]
 
 
 async def test_it_counts_each_subscription_once() -> None:

@@ -85,7 +85,9 @@ class Batch:
         return Query(b"one", _values(self._items[0]))
 
     def outcomes(self, result: PGresult) -> list[Outcome] | None:
-        """What came back, for `answer`; None if it tells the callers nothing, for `recover`."""
+        """What came back, for `answers`; None if it tells the callers nothing, for `recover`."""
+        if Tracing.by is not None:
+            self._trace(Hop.COMMIT_ANSWERED, "")
         if self.careful:
             return _outcomes(result, len(self._items))
         if result.ntuples < len(self._items):
@@ -105,11 +107,12 @@ class Batch:
         """After a lost connection: it may have been stored."""
         self.careful = True
 
-    async def recover(self, connection: LibpqConnection, failure: ServerError | None) -> None:
-        """Do what the query did not, after its `failure`, and answer the callers. Raises `LostError`."""
+    async def recover(self, connection: LibpqConnection, failure: ServerError | None) -> list[Outcome] | None:
+        """Do what the query did not, after its `failure`. What came of it, for `answers`; None when nothing did, which
+        the callers have been told. Raises `LostError`.
+        """
         try:
-            for _ in self.answers(await self._carefully(connection, failure)):
-                pass
+            return await self._carefully(connection, failure)
         except ServerError as error:
             if is_away(error):
                 self.fail(error)
@@ -132,6 +135,11 @@ class Batch:
                 if failure is None or is_retryable(failure) or _is_an_items_fault(failure):
                     self.careful = True
                     return _outcomes(await connection.run(self.query()), len(self._items))
+            return None
+
+    def _trace(self, hop: Hop, says: str) -> None:
+        if Tracing.by is not None:
+            Tracing.by.pass_by([item.id for item in self._items], hop, says)
                 raise failure
             except ServerError as error:
                 if attempt == _ATTEMPTS or not (is_retryable(error) or _is_an_items_fault(error)):

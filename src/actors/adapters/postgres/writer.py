@@ -275,7 +275,7 @@ class AppendWriter:
         outcomes = None if result is None else flight.outcomes(result)
         if outcomes is None:
             self._wary = _WARY_BATCHES
-            await flight.recover(connection, failure)
+            outcomes = await flight.recover(connection, failure)
         self._flight = None
         self._limit = math.inf
         # The database works on the next one while the callers of this are answered.
