@@ -86,8 +86,6 @@ class Batch:
 
     def outcomes(self, result: PGresult) -> list[Outcome] | None:
         """What came back, for `answers`; None if it tells the callers nothing, for `recover`."""
-        if Tracing.by is not None:
-            self._trace(Hop.COMMIT_ANSWERED, "")
         if self.careful:
             return _outcomes(result, len(self._items))
         if result.ntuples < len(self._items):
@@ -136,10 +134,6 @@ class Batch:
                     self.careful = True
                     return _outcomes(await connection.run(self.query()), len(self._items))
             return None
-
-    def _trace(self, hop: Hop, says: str) -> None:
-        if Tracing.by is not None:
-            Tracing.by.pass_by([item.id for item in self._items], hop, says)
                 raise failure
             except ServerError as error:
                 if attempt == _ATTEMPTS or not (is_retryable(error) or _is_an_items_fault(error)):
