@@ -204,6 +204,32 @@ async def test_commands_are_answered_in_order_and_refused_while_it_is_away(own_r
         own_redis.thaw()
 
 
+async def test_commands_count_against_the_bound_until_they_are_answered(own_redis: RedisServer) -> None:
+    broker = redis_broker(own_redis.url)
+
+    async def refusal() -> ErrorCode:
+        with pytest.raises(ChatError) as refused:
+            await broker.call("k", [("GET", "k")])
+        return refused.value.code
+
+    async with open_brokers(broker) as (one,):
+        own_redis.freeze()
+        async with trio.open_nursery() as nursery:
+            for _ in range(1024):
+                nursery.start_soon(broker.call, "k", [("GET", "k")])
+            await trio.lowlevel.checkpoint()
+            nursery.cancel_scope.cancel()
+        # Nobody waits any more, but all answers are still due.
+        assert broker.state.status is BrokerStatus.UP
+        assert await refusal() is ErrorCode.OVERLOADED
+        await away(one)
+        assert await refusal() is ErrorCode.UNAVAILABLE
+        own_redis.thaw()
+        await up(one)
+        for _ in range(1100):
+            assert await broker.call("k", [("GET", "k")]) == [None]
+
+
 async def test_a_password_is_used_by_tcp_and_by_unix_socket_and_a_wrong_one_says_so() -> None:
     with own_redis_server({"requirepass": "secret"}) as server:
         async with open_brokers(redis_broker(server.url), redis_broker(server.unix_url)) as (one, other):

@@ -30,15 +30,17 @@ class Here:
         return next((due for due, _ in self._leaving.values()), inf)
 
     def change(self, user_id: UUID, by: int, now: float, at: datetime) -> bool:
-        """So many more connections, or fewer, at the wall clock's `at`. True when he was not here before."""
+        """So many more connections, or fewer, at the wall clock's `at`; 0 when as many came as left. True when he was
+        not here before.
+        """
         before = self._connections.pop(user_id, 0)
         after = before + by
         if after > 0:
             self._connections[user_id] = after
             return self._leaving.pop(user_id, None) is None and not before
-        if before:
-            self._leaving[user_id] = (now + self._grace, at)
-        return False
+        was_leaving = self._leaving.pop(user_id, None) is not None
+        self._leaving[user_id] = (now + self._grace, at)
+        return not (before or was_leaving)
 
     def take_gone(self, now: float) -> list[tuple[UUID, datetime]]:
         """Who has been without a connection for too long, and since when; they are here no more."""

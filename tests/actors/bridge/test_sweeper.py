@@ -11,8 +11,9 @@ from actors.bridge.actor import BridgePolicy
 from actors.bridge.broker import Received
 from actors.bridge.channels import NODES
 from actors.bridge.envelope import VERSION
-from actors.bridge.news import MarksStored
+from actors.bridge.news import Advanced, MarksStored
 from actors.bridge.sweeper import SweepPolicy
+from actors.conversation.messages import Heard
 from tests.actors.bridge.nodes import OTHER_ROOM, ROOM, Nodes, advanced, commit, open_nodes
 
 CHANNEL = f"conversation.{ROOM}"
@@ -152,6 +153,20 @@ async def test_while_the_database_is_away_it_is_asked_again_and_nothing_followed
         nodes.figures.is_away = False
         assert await seconds_until(lambda: nodes[0].rooms.mailboxes[ROOM].depth > 0) <= 1.1
         assert nodes[0].rooms.heard() == advanced(7)
+
+
+async def test_marks_that_a_full_conversation_did_not_take_are_told_once_it_has_room(autojump_clock: MockClock) -> None:
+    async with open_nodes(1, room=1) as nodes:
+        await with_room(nodes)
+        nodes[0].rooms.watched.append(ROOM)
+        nodes.figures.sums[ROOM] = 10
+        nodes[0].rooms.mailboxes[ROOM].offer(Heard(Advanced(1)))
+        await trio.sleep(11)
+        assert nodes[0].rooms.heard() == advanced(1)
+        await trio.sleep(0.2)
+        assert nodes[0].rooms.heard() == [MarksStored(10)]
+        await trio.sleep(20)
+        assert nodes[0].rooms.heard() == []
 
 
 async def test_marks_that_moved_are_told_where_somebody_watches_them(autojump_clock: MockClock) -> None:

@@ -60,6 +60,31 @@ async def test_who_comes_back_within_the_grace_was_never_away(autojump_clock: Mo
         assert node.presence.online_here == 1
 
 
+async def test_who_comes_and_leaves_at_once_was_here_all_the_same(autojump_clock: MockClock) -> None:
+    async with open_presence_town() as town:
+        node = town.nodes[0]
+        watcher = node.watcher(ROOM)
+        node.presence.watch(ROOM, [ANN])
+        await trio.sleep(SOON)
+        for _ in range(2):
+            came_at = wall_clock()
+            node.presence.came(ANN)
+            node.presence.left(ANN)
+            await trio.sleep(SOON)
+            assert await node.online(ANN) == [True]
+            # Once more within the grace: it begins anew.
+            node.presence.came(ANN)
+            node.presence.left(ANN)
+            await trio.sleep(PresencePolicy().grace - SOON / 2)
+            assert await node.online(ANN) == [True]
+            await trio.sleep(GRACE)
+            for seen in ((await node.presence.lookup([ANN]))[ANN], (await town.store.lookup([ANN]))[ANN]):
+                assert not seen.online
+                assert seen.last_seen_at is not None
+                assert SOON <= (seen.last_seen_at - came_at).total_seconds() <= 2 * SOON
+            assert watcher.take_told() == [(ANN, True), (ANN, False)]
+
+
 async def test_a_crowd_is_stored_by_few_calls(autojump_clock: MockClock) -> None:
     async with open_presence_town() as town:
         node = town.nodes[0]

@@ -24,7 +24,7 @@ _log = logging.getLogger(__name__)
 _BACKOFF_FIRST: Final = 0.05
 _BACKOFF_MOST: Final = 2.0
 _CALLS: Final = 1024
-"""Exchanges that may be under way at once."""
+"""Exchanges whose answers are due at once, whether or not somebody still waits for them."""
 
 
 @frozen(kw_only=True)
@@ -125,7 +125,8 @@ class RedisBroker:
         """The answers to commands that all concern `key`, sent as one pipeline to the server that has it.
 
         Raises `UNAVAILABLE`, and then the outcome is unknown: while Redis is away, when it refuses one of them, and
-        when it does not answer in time; `OVERLOADED` when too many wait.
+        when it does not answer in time; `OVERLOADED` when the answers to too many are due. What nobody waits for any
+        more counts until it is answered, or the connection is lost.
         """
         session = self._session
         if session is None or not self._is_up:
@@ -134,12 +135,9 @@ class RedisBroker:
             raise overloaded()
         waiter = Waiter[list[Answer]]()
         reply = Reply[list[Answer]].to(waiter.settle, trio.current_time() + self._options.timeout)
+        session.ask(key, Exchange(commands, reply, self._exchange_over))
         self._calls += 1
-        try:
-            session.ask(key, Exchange(commands, reply))
-            return await waiter.wait(reply)
-        finally:
-            self._calls -= 1
+        return await waiter.wait(reply)
 
     async def run(self, *, task_status: trio.TaskStatus[None] = TASK_STATUS_IGNORED) -> None:
         """As in the port; what is queued at a cancellation is given a second."""
@@ -204,6 +202,9 @@ class RedisBroker:
     def _answered(self, item: Received) -> None:
         self._outbox -= 1
         self._outbox_bytes -= len(item.payload)
+
+    def _exchange_over(self) -> None:
+        self._calls -= 1
 
     # What the session hears
 

@@ -16,12 +16,15 @@ _MOVED: Final = ("MOVED", "CLUSTERDOWN", "READONLY", "LOADING")
 
 
 class Exchange:
-    """Commands whose answers somebody waits for."""
+    """Commands whose answers somebody waits for, or did until it took too long. `over` is called once, when the last
+    answer has come or none will.
+    """
 
-    def __init__(self, commands: Sequence[Command], reply: Reply[list[Answer]]) -> None:
+    def __init__(self, commands: Sequence[Command], reply: Reply[list[Answer]], over: Callable[[], None]) -> None:
         self.packed = b"".join([pack(command) for command in commands])
         self._left = len(commands)
         self._reply = reply
+        self._over = over
         self._answers: list[Answer] = []
         self._refusal: Exception | None = None
 
@@ -36,14 +39,17 @@ class Exchange:
             return False
         if self._refusal is None:
             self._reply.succeed(self._answers)
+            self._over()
         else:
             self.fail(self._refusal)
         return True
 
     def fail(self, why: BaseException) -> None:
+        """No more answers come."""
         refused = unavailable("Redis did not answer")
         refused.__cause__ = why
         self._reply.fail(refused)
+        self._over()
 
 
 class CommandLink:
