@@ -1,7 +1,8 @@
-"""Fixtures that start real servers; every one of them is gone when its scope ends."""
+"""Fixtures that start real servers; every one of them is gone when its scope ends. And the tests' names and order."""
 
 from collections.abc import Generator, Sequence
 from pathlib import Path
+from typing import Final
 
 import pytest
 
@@ -14,6 +15,27 @@ from tests.kit.postgres import (
     scratch_directory,
 )
 from tests.kit.redis import RedisServer, own_redis_cluster, own_redis_server
+
+pytest_plugins = ("tests.kit.deadline",)
+
+LONG: Final = ("faults", "e2e", "integration", "ops")
+"""Folders whose files take long, the longest first."""
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Several processes take whole files in this order: none may begin a long one when the rest is done."""
+    if hasattr(config, "workerinput"):
+        items.sort(key=_rank)
+
+
+def _rank(item: pytest.Item) -> int:
+    folder = item.path.relative_to(Path(__file__).parent).parts[0]
+    return LONG.index(folder) if folder in LONG else len(LONG)
+
+
+def pytest_make_parametrize_id(config: pytest.Config, val: object, argname: str) -> str | None:
+    """Bytes are told apart by their place: those that hold random ones would have another name in each process."""
+    return argname if isinstance(val, bytes) else None
 
 
 @pytest.fixture(scope="session", autouse=True)
