@@ -64,6 +64,7 @@ class Message:
     reply_to: UUID | None = None
     edited_at: datetime | None = None
     deleted_at: datetime | None = None
+    attachment_ids: tuple[UUID, ...] = ()
 
 
 @frozen
@@ -93,6 +94,7 @@ class NewMessage:
     text: str
     client_message_id: str | None = None
     reply_to: UUID | None = None
+    attachment_ids: tuple[UUID, ...] = ()
 
 
 @frozen

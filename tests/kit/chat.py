@@ -10,12 +10,15 @@ import trio
 from attrs import define, field
 
 from actors.adapters.memory import MemoryChat
+from actors.adapters.memory.attachments import MemoryAttachmentStore
+from actors.adapters.postgres.attachments import PostgresAttachmentStore
 from actors.adapters.postgres.conversations import PostgresConversationStore
 from actors.adapters.postgres.database import Database
 from actors.adapters.postgres.history import PostgresMessageHistory
 from actors.adapters.postgres.messages import PostgresMessageLog
 from actors.adapters.postgres.standings import PostgresStandings
 from actors.adapters.postgres.users import PostgresUserDirectory
+from actors.attachments.ports import Attachment, AttachmentStore, Terms
 from actors.ports import ConversationStore, MessageHistory, MessageLog, Standings, UserDirectory
 from chatcore.model import Appended, Conversation, ConversationType, NewMessage
 
@@ -29,6 +32,7 @@ class Chat:
     conversations: ConversationStore
     users: UserDirectory
     standings: Standings
+    attachments: AttachmentStore = field(kw_only=True)
     ids: random.Random = field(factory=lambda: random.Random(7))
     _count: "itertools.count[int]" = field(factory=lambda: itertools.count(1))
 
@@ -65,8 +69,17 @@ class Chat:
         text: str = "hello",
         client_message_id: str | None = None,
         reply_to: UUID | None = None,
+        attachment_ids: tuple[UUID, ...] = (),
     ) -> NewMessage:
-        return NewMessage(self.new_id(), conversation_id, sender_id, text, client_message_id, reply_to)
+        return NewMessage(self.new_id(), conversation_id, sender_id, text, client_message_id, reply_to, attachment_ids)
+
+    async def attachment(self, owner: UUID, *, uploaded: bool = True) -> UUID:
+        """A new attachment's id."""
+        new = Attachment(self.new_id(), owner, f"key{next(self._count)}", "cat.png", Terms("image/png", 3))
+        await self.attachments.promise(new, upload_seconds=0.0, max_unused=100)
+        if uploaded:
+            await self.attachments.mark_uploaded([new.id])
+        return new.id
 
     async def post(self, *messages: NewMessage) -> list[Appended]:
         """Append messages of which none is refused."""
@@ -90,8 +103,18 @@ def appended(outcomes: Sequence[object]) -> list[Appended]:
 
 
 def memory_chat() -> Chat:
-    twin = MemoryChat()
-    return Chat(twin.log, twin.history, twin.conversations, twin.users, twin.standings)
+    return chat_over(MemoryChat())
+
+
+def chat_over(twin: MemoryChat) -> Chat:
+    return Chat(
+        twin.log,
+        twin.history,
+        twin.conversations,
+        twin.users,
+        twin.standings,
+        attachments=MemoryAttachmentStore(twin.state),
+    )
 
 
 def postgres_chat(database: Database) -> Chat:
@@ -101,6 +124,7 @@ def postgres_chat(database: Database) -> Chat:
         PostgresConversationStore(database),
         PostgresUserDirectory(database),
         PostgresStandings(database),
+        attachments=PostgresAttachmentStore(database),
     )
 
 

@@ -18,6 +18,19 @@ def check_body(text: str, client_message_id: str | None = None) -> None:
     check_client_message_id(client_message_id)
 
 
+def no_attachment() -> ChatError:
+    """One answer for what is not there, is another's, is not uploaded or is used: nobody learns which ids exist."""
+    return invalid("attachmentIds", "names an attachment that is not uploaded, is not yours or is used already")
+
+
+def check_unused(unused: int, max_unused: int) -> None:
+    """`RATE_LIMITED` when a user has as many attachments as he may that no message bears."""
+    if unused >= max_unused:
+        raise ChatError(
+            ErrorCode.RATE_LIMITED, f"At most {max_unused} attachments may wait for their message", retry_after=60.0
+        )
+
+
 def check_edit(message: Message | None, editor_id: UUID, *, member: bool) -> Message:
     """The message to edit. Errors: `NOT_FOUND`, `FORBIDDEN` (not a member, not the sender), `CONFLICT` (deleted)."""
     message = check_delete(message, editor_id, member=member, moderator=False)

@@ -34,5 +34,6 @@ def created(room: Room, post: Post, outcome: Appended) -> Event:
         created_at=outcome.created_at,
         client_message_id=new.client_message_id,
         reply_to=new.reply_to,
+        attachment_ids=new.attachment_ids,
     )
     return Event(EventKind.CREATED, outcome.rev, message)

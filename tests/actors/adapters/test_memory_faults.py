@@ -8,7 +8,7 @@ from trio.testing import wait_all_tasks_blocked
 
 from actors.adapters.memory import MemoryChat
 from chatcore.errors import ChatError, ErrorCode
-from tests.kit.chat import Chat
+from tests.kit.chat import Chat, chat_over
 
 
 @pytest.fixture
@@ -18,7 +18,7 @@ def twin() -> MemoryChat:
 
 @pytest.fixture
 def chat(twin: MemoryChat) -> Chat:
-    return Chat(twin.log, twin.history, twin.conversations, twin.users, twin.standings)
+    return chat_over(twin)
 
 
 async def test_a_failure_hits_the_next_call_only(twin: MemoryChat, chat: Chat) -> None:
@@ -78,7 +78,7 @@ async def test_a_pause_of_all_holds_every_method(twin: MemoryChat, chat: Chat) -
 async def test_two_nodes_share_one_state() -> None:
     one = MemoryChat(now=lambda: datetime(2030, 1, 1, tzinfo=UTC))
     other = MemoryChat(state=one.state)
-    chat, far = (Chat(each.log, each.history, each.conversations, each.users, each.standings) for each in (one, other))
+    chat, far = map(chat_over, (one, other))
     ann = await chat.user()
     room = await chat.group(ann)
     [stored] = await chat.say(room, ann, "hello")

@@ -7,7 +7,7 @@ import attrs
 import trio
 
 from actors.adapters.memory.state import ChatState, Room
-from actors.adapters.rules import check_body, check_delete, check_edit
+from actors.adapters.rules import check_body, check_delete, check_edit, no_attachment
 from chatcore.errors import ChatError, forbidden, invalid, not_found
 from chatcore.model import Appended, Event, EventKind, Message, NewMessage
 
@@ -58,7 +58,8 @@ class MemoryMessageLog:
         if old.deleted_at is not None:
             return None
         now = self._state.now()
-        changed = attrs.evolve(old, text="", deleted_at=now, rev=room.change(now))
+        changed = attrs.evolve(old, text="", deleted_at=now, rev=room.change(now), attachment_ids=())
+        self._state.discard(old.attachment_ids, now)
         room.put(changed)
         self._state.faults.after("delete")
         return Event(EventKind.DELETED, changed.rev, self._state.present(changed))
@@ -85,6 +86,8 @@ class MemoryMessageLog:
             return invalid("replyTo", "is no message of this conversation")
         if first is not None:
             return Appended(first.id, first.seq, first.rev, first.created_at, was_new=False)
+        if not self._state.may_bind(new):
+            return no_attachment()
         stored.add(new.id)
         return self._store(room, new)
 
@@ -106,7 +109,9 @@ class MemoryMessageLog:
             created_at=now,
             client_message_id=new.client_message_id,
             reply_to=new.reply_to,
+            attachment_ids=new.attachment_ids,
         )
+        self._state.bind(message)
         room.put(message)
         room.raise_marks(new.sender_id, message.seq, message.seq)
         return Appended(message.id, message.seq, rev, now, was_new=True)

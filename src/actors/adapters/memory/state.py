@@ -1,14 +1,15 @@
 """What the four in-memory twins share."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from datetime import UTC, datetime
 from uuid import UUID
 
 import attrs
 
 from actors.adapters.memory.faults import Faults
+from actors.attachments.ports import Attachment
 from chatcore.errors import not_found
-from chatcore.model import Conversation, ConversationType, Message, Participant, User
+from chatcore.model import Conversation, ConversationType, Message, NewMessage, Participant, User
 
 
 @attrs.define(eq=False)
@@ -60,6 +61,20 @@ class Room:
             self.first_seq = old + 1
 
 
+@attrs.define(eq=False)
+class KeptAttachment:
+    """An attachment's row."""
+
+    attachment: Attachment
+    created_at: datetime
+    upload_until: datetime
+    discarded_at: datetime | None = None
+
+    @property
+    def is_unused(self) -> bool:
+        return self.attachment.message_id is None and self.discarded_at is None
+
+
 class ChatState:
     """Users and conversations in memory, for one Trio run. `now` gives aware UTC times."""
 
@@ -67,6 +82,7 @@ class ChatState:
         self.now = now or (lambda: datetime.now(UTC))
         self.users: dict[UUID, User] = {}
         self.rooms: dict[UUID, Room] = {}
+        self.attachments: dict[UUID, KeptAttachment] = {}
         self.faults = Faults()
 
     def room(self, conversation_id: UUID) -> Room:
@@ -95,6 +111,43 @@ class ChatState:
             room.created_at,
             room.updated_at,
         )
+
+    def may_bind(self, new: NewMessage) -> bool:
+        """All its attachments are the sender's, uploaded and unused."""
+        kept = [self.attachments.get(each) for each in new.attachment_ids]
+        return all(
+            each is not None
+            and each.is_unused
+            and each.attachment.uploaded
+            and each.attachment.owner_id == new.sender_id
+            for each in kept
+        ) and len(set(new.attachment_ids)) == len(kept)
+
+    def bind(self, message: Message) -> None:
+        for each in message.attachment_ids:
+            kept = self.attachments[each]
+            kept.attachment = attrs.evolve(
+                kept.attachment, conversation_id=message.conversation_id, message_id=message.id
+            )
+
+    def discard(self, attachment_ids: Collection[UUID], now: datetime) -> None:
+        for each in attachment_ids:
+            self.attachments[each].discarded_at = now
+
+    def end(self, room: Room) -> None:
+        """The conversation is gone; its messages are left to `purge`."""
+        del self.rooms[room.id]
+        self.ended.append(room)
+
+    def purge(self, limit: int) -> int:
+        if not self.ended:
+            return 0
+        room = self.ended[0]
+        first = room.first_seq
+        room.forget_before(first + limit)
+        if room.first_seq - first < limit:
+            self.ended.pop(0)
+        return room.first_seq - first
 
     def rooms_of(self, user_id: UUID) -> Iterator[Room]:
         return (room for room in self.rooms.values() if user_id in room.participants)

@@ -12,6 +12,7 @@ from actors.adapters.postgres.binary import TEXT_ARRAY, UUID_ARRAY, array, bigin
 from actors.adapters.postgres.driver import is_away, is_retryable, refusal, sqlstate
 from actors.adapters.postgres.libpq import LibpqConnection, Query, ServerError
 from actors.adapters.postgres.ticket import Ticket
+from actors.adapters.rules import no_attachment
 from chatcore.errors import ChatError, ErrorCode, forbidden, invalid, not_found, unavailable
 from chatcore.model import Appended, NewMessage
 
@@ -42,9 +43,10 @@ STATEMENTS: Final[Mapping[bytes, str]] = {
     b"one": _ONE,
     b"sound": f"SELECT ord, seq, rev, created_at FROM append_sound{_ARRAYS}",
     b"careful": f"SELECT ord, outcome, id, seq, rev, created_at FROM append_batch{_ARRAYS}",
+    b"attached": f"SELECT ord, outcome, id, seq, rev, created_at FROM append_attached{_ARRAYS[:-1]}, $7::text[])",
 }
 """What the connection prepares. The first two serve only messages that are new and right, alone or together; the third
-serves all, and tells what is wrong, for twice the time.
+serves all without attachments, and tells what is wrong, for twice the time; the last also binds attachments.
 """
 
 _LOCK: Final = "SELECT FROM conversations WHERE id IN ({}) ORDER BY id FOR NO KEY UPDATE"
@@ -73,13 +75,13 @@ class Batch:
     def __init__(self, entries: Sequence[Entry], *, careful: bool) -> None:
         self._entries = entries
         self._items = [message for entry in entries for message in entry.messages]
-        self.careful = careful
+        self.careful = careful or any(item.attachment_ids for item in self._items)
         self.deadline = max([entry.ticket.deadline for entry in entries])
 
     def query(self) -> Query:
         """What to send first."""
         if self.careful:
-            return Query(b"careful", _arrays(self._items))
+            return _careful_query(self._items)
         if len(self._items) > 1 or self._items[0].reply_to is not None:
             return Query(b"sound", _arrays(self._items))
         return Query(b"one", _values(self._items[0]))
@@ -158,7 +160,7 @@ class Batch:
     async def _bisect(self, connection: LibpqConnection, items: Sequence[NewMessage]) -> list[Outcome]:
         await connection.execute(b"SAVEPOINT item")
         try:
-            outcomes = _outcomes(await connection.run(Query(b"careful", _arrays(items))), len(items))
+            outcomes = _outcomes(await connection.run(_careful_query(items)), len(items))
         except ServerError as error:
             await connection.execute(b"ROLLBACK TO SAVEPOINT item; RELEASE SAVEPOINT item")
             if not _is_an_items_fault(error):
@@ -197,6 +199,17 @@ def _arrays(items: Sequence[NewMessage]) -> Sequence[bytes | None]:
     )
 
 
+def _careful_query(items: Sequence[NewMessage]) -> Query:
+    if not any(item.attachment_ids for item in items):
+        return Query(b"careful", _arrays(items))
+    attachments = array(TEXT_ARRAY, [_uuid_list(item.attachment_ids) for item in items])
+    return Query(b"attached", (*_arrays(items), attachments))
+
+
+def _uuid_list(ids: Sequence[UUID]) -> bytes | None:
+    return f"{{{','.join(map(str, ids))}}}".encode() if ids else None
+
+
 def _all_new(result: PGresult, items: Sequence[NewMessage]) -> list[Outcome]:
     outcomes: list[Outcome | None] = [None] * len(items)
     value = result.get_value
@@ -228,6 +241,8 @@ def _outcome(verdict: bytes, values: Sequence[bytes]) -> Outcome:
             return forbidden()
         case b"no reply target":
             return invalid("replyTo", "is no message of this conversation")
+        case b"no attachment":
+            return no_attachment()
         case other:
             raise ValueError(f"append_batch answered {other!r}")
 

@@ -24,12 +24,14 @@ WITH raised AS (
     UPDATE messages m SET
         rev = raised.rev, body = coalesce($3, ''),
         edited_at = CASE WHEN $3::text IS NULL THEN m.edited_at ELSE greatest(raised.now, m.created_at) END,
-        deleted_at = CASE WHEN $3::text IS NULL THEN greatest(raised.now, m.created_at) END
+        deleted_at = CASE WHEN $3::text IS NULL THEN greatest(raised.now, m.created_at) END,
+        attachment_ids = CASE WHEN $3::text IS NOT NULL THEN m.attachment_ids END
     FROM raised WHERE m.conversation_id = $1 AND m.seq = $2 RETURNING m.*
 )
 SELECT {MESSAGE} FROM m JOIN users s ON s.id = m.sender_id
 """
 """Gives the message the text $3, or makes it a tombstone where that is null."""
+_DISCARD: Final = "UPDATE attachments SET discarded_at = clock_timestamp() WHERE id = ANY ($1)"
 
 
 class PostgresMessageLog:
@@ -61,6 +63,8 @@ class PostgresMessageLog:
         async def run(connection: Connection) -> Message | None:
             found, member = await _locked(connection, conversation_id, message_id, user_id)
             old = check_delete(found, user_id, member=member, moderator=moderator)
+            if old.attachment_ids:
+                await connection.execute(_DISCARD, list(old.attachment_ids))
             return await _changed(connection, old, None) if old.deleted_at is None else None
 
         changed = await self._database.transaction(run)

@@ -21,6 +21,7 @@ MESSAGE_FIELDS: Final = (
     "reply_to",
     "edited_at",
     "deleted_at",
+    "attachment_ids",
 )
 
 RAW_MESSAGE: Final = ", ".join(f"m.{field}" for field in MESSAGE_FIELDS)
@@ -74,6 +75,7 @@ def message_of(row: Row) -> Message:
         reply_to=row["m_reply_to"],
         edited_at=row["m_edited_at"],
         deleted_at=row["m_deleted_at"],
+        attachment_ids=tuple(row["m_attachment_ids"] or ()),
     )
 
 
