@@ -16,10 +16,12 @@ from actors.adapters.postgres.conversations import PostgresConversationStore
 from actors.adapters.postgres.database import Database
 from actors.adapters.postgres.history import PostgresMessageHistory
 from actors.adapters.postgres.messages import PostgresMessageLog
+from actors.adapters.postgres.search import PostgresMessageSearch
 from actors.adapters.postgres.standings import PostgresStandings
 from actors.adapters.postgres.users import PostgresUserDirectory
 from actors.attachments.ports import Attachment, AttachmentStore, Terms
 from actors.ports import ConversationStore, MessageHistory, MessageLog, Standings, UserDirectory
+from actors.search import MessageSearch
 from chatcore.model import Appended, Conversation, ConversationType, NewMessage
 
 
@@ -32,6 +34,7 @@ class Chat:
     conversations: ConversationStore
     users: UserDirectory
     standings: Standings
+    search: MessageSearch
     attachments: AttachmentStore = field(kw_only=True)
     ids: random.Random = field(factory=lambda: random.Random(7))
     _count: "itertools.count[int]" = field(factory=lambda: itertools.count(1))
@@ -113,6 +116,7 @@ def chat_over(twin: MemoryChat) -> Chat:
         twin.conversations,
         twin.users,
         twin.standings,
+        twin.search,
         attachments=MemoryAttachmentStore(twin.state),
     )
 
@@ -124,6 +128,7 @@ def postgres_chat(database: Database) -> Chat:
         PostgresConversationStore(database),
         PostgresUserDirectory(database),
         PostgresStandings(database),
+        PostgresMessageSearch(database),
         attachments=PostgresAttachmentStore(database),
     )
 
@@ -152,5 +157,5 @@ def database_for_tests(
         pool_size=pool_size,
         statement_timeout=statement_timeout,
         connect_timeout=connect_timeout,
-    )
         append_batch_limit=append_batch_limit,
+    )

@@ -161,6 +161,7 @@ async def open_rest(
         store=chat.conversations,
         users=chat.users,
         standings=chat.standings,
+        search=chat.search,
         conversations=conversations,
         tell_users=notified.append,
         presence=presence,

@@ -93,7 +93,10 @@ CREATE TABLE messages (
     deleted_at timestamptz,
     client_message_id text,
     body message_text NOT NULL,
-    search tsvector NOT NULL GENERATED ALWAYS AS (to_tsvector('simple'::regconfig, body::text)) STORED,
+    -- The parser takes what is between angle brackets for a tag, and would leave it out.
+    search tsvector NOT NULL GENERATED ALWAYS AS (
+        to_tsvector('simple'::regconfig, translate(body::text, '<>', '  '))
+    ) STORED,
     PRIMARY KEY (conversation_id, seq),
     CHECK (rev >= created_rev),
     CHECK (deleted_at IS NULL OR body = '')

@@ -136,6 +136,7 @@ class Settings:
     typing_timeout: float = number(6.0, "time after which typing ends by itself")
     max_group_size: int = integer(1000, "participants of a group", least=2, most=100_000)
     large_group_size: int = integer(100, "participants above which delivered marks are not broadcast")
+    search_depth: int = integer(10_000, "newest matches of a search that are ranked", most=1_000_000)
     replay_limit: int = integer(1000, "events that one subscription replays at most")
     replay_page: int = integer(200, "events in one page of a replay", most=10_000)
     replay_readers: int = integer(4, "replay pages read at once", most=1000)

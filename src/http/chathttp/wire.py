@@ -1,6 +1,6 @@
 """The contract's JSON: what the server sends, and the bodies of the frames that a socket client sends."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Final
 from uuid import UUID
@@ -8,6 +8,7 @@ from uuid import UUID
 import msgspec
 
 from actors.presence.ports import Seen
+from actors.search import SearchHit
 from chatcore.errors import invalid
 from chatcore.model import Conversation, Event, Mark, Message, Notification, Participant, User
 from chatcore.validation import check_attachments, check_client_message_id, check_text
@@ -85,6 +86,16 @@ class PageJson(msgspec.Struct, rename="camel", frozen=True):
     total_pages: int
 
 
+class _FragmentJson(msgspec.Struct, rename="camel", frozen=True):
+    text: str
+    is_match: bool
+
+
+class SearchHitJson(msgspec.Struct, rename="camel", frozen=True):
+    message: MessageJson
+    excerpt: list[_FragmentJson]
+
+
 class _Typing(msgspec.Struct, rename="camel", frozen=True):
     conversation_id: UUID
     user_id: UUID
@@ -125,7 +136,7 @@ class _Notification(msgspec.Struct, rename="camel", frozen=True, omit_defaults=T
 _encode: Final = msgspec.json.Encoder().encode
 
 
-def to_json(value: msgspec.Struct | list[ConversationJson] | list[PresenceJson]) -> bytes:
+def to_json(value: msgspec.Struct | Sequence[msgspec.Struct]) -> bytes:
     return _encode(value)
 
 
@@ -148,6 +159,11 @@ def message_json(message: Message, *, is_read: bool) -> MessageJson:
         None if message.deleted_at is None else timestamp(message.deleted_at),
         (),
     )
+
+
+def search_hit_json(hit: SearchHit, *, is_read: bool) -> SearchHitJson:
+    excerpt = [_FragmentJson(each.text, each.is_match) for each in hit.excerpt]
+    return SearchHitJson(message_json(hit.message, is_read=is_read), excerpt)
 
 
 def participant_json(participant: Participant, mark: Mark | None = None) -> _ParticipantJson:

@@ -6,6 +6,7 @@ from datetime import datetime
 from actors.adapters.memory.conversations import MemoryConversationStore
 from actors.adapters.memory.faults import Faults
 from actors.adapters.memory.messages import MemoryMessageHistory, MemoryMessageLog
+from actors.adapters.memory.search import MemoryMessageSearch
 from actors.adapters.memory.standings import MemoryStandings
 from actors.adapters.memory.state import ChatState, Room
 from actors.adapters.memory.users import MemoryUserDirectory
@@ -17,6 +18,7 @@ __all__ = [
     "MemoryConversationStore",
     "MemoryMessageHistory",
     "MemoryMessageLog",
+    "MemoryMessageSearch",
     "MemoryStandings",
     "MemoryUserDirectory",
     "Room",
@@ -33,6 +35,7 @@ class MemoryChat:
         self.conversations = MemoryConversationStore(self.state)
         self.users = MemoryUserDirectory(self.state)
         self.standings = MemoryStandings(self.state)
+        self.search = MemoryMessageSearch(self.state)
 
     @property
     def faults(self) -> Faults:

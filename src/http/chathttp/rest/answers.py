@@ -1,7 +1,7 @@
 """What handlers share: JSON answers, request bodies, query parameters, the caller."""
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final, TypeVar, cast
 from uuid import UUID
 
@@ -13,7 +13,7 @@ from chatcore.validation import check_storable
 from chathttp.errors import EDGE, error_body
 from chathttp.identity.verifier import Principal
 from chathttp.rest.services import MAX_PAGE_SIZE
-from chathttp.wire import ConversationJson, PresenceJson, to_json
+from chathttp.wire import to_json
 
 _T = TypeVar("_T")
 
@@ -23,7 +23,7 @@ _MAX_PAGE: Final = 10_000_000
 
 
 def json_answer(
-    value: msgspec.Struct | list[ConversationJson] | list[PresenceJson],
+    value: msgspec.Struct | Sequence[msgspec.Struct],
     status: int = 200,
     headers: Mapping[str, str] | None = None,
 ) -> Response:
@@ -91,9 +91,16 @@ def size_parameter(name: str, default: int) -> int:
 
 def uuid_parameter(name: str) -> UUID:
     """A query parameter that must be there."""
+    found = optional_uuid_parameter(name)
+    if found is None:
+        raise invalid(name, "is missing")
+    return found
+
+
+def optional_uuid_parameter(name: str) -> UUID | None:
     text = text_parameter(name, max_length=36)
     if text is None:
-        raise invalid(name, "is missing")
+        return None
     try:
         return UUID(text)
     except ValueError:

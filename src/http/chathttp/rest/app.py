@@ -9,6 +9,7 @@ from chathttp.rest.files import files_blueprint, served_files
 from chathttp.rest.health import health_blueprint
 from chathttp.rest.messages import messages_blueprint
 from chathttp.rest.presence import presence_blueprint
+from chathttp.rest.search import search_blueprint
 from chathttp.rest.services import Services
 from chathttp.rest.users import users_blueprint
 
@@ -27,6 +28,7 @@ def create_app(services: Services) -> QuartTrio:
     app.register_blueprint(users_blueprint(services))
     app.register_blueprint(conversations_blueprint(services))
     app.register_blueprint(messages_blueprint(services))
+    app.register_blueprint(search_blueprint(services))
     app.register_blueprint(presence_blueprint(services))
     app.register_blueprint(health_blueprint(services.health))
     app.register_blueprint(files_blueprint(served_files()))

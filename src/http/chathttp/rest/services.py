@@ -11,6 +11,7 @@ from actors.conversation.messages import ConversationMessage
 from actors.ports import ConversationStore, MessageHistory, Standings, UserDirectory
 from actors.presence.ports import PresenceLookup
 from actors.runtime.ref import Ref
+from actors.search import MessageSearch
 from actors.users.messages import Notify
 from chathttp.identity.service import IdentityService
 from chathttp.identity.verifier import TokenVerifier
@@ -61,6 +62,7 @@ class Services:
     store: ConversationStore
     users: UserDirectory
     standings: Standings
+    search: MessageSearch
     conversations: ConversationRefs
     tell_users: Callable[[Notify], None]
     presence: PresenceLookup

@@ -62,6 +62,7 @@ class Front:
             store=stores.conversations,
             users=stores.users,
             standings=stores.standings,
+            search=stores.search,
             conversations=house.conversations,
             tell_users=house.users.tell_everywhere,
             presence=house.presence,

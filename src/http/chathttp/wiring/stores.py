@@ -10,6 +10,7 @@ from actors.adapters.postgres.database import Database
 from actors.adapters.postgres.history import PostgresMessageHistory
 from actors.adapters.postgres.identity import PostgresIdentity
 from actors.adapters.postgres.messages import PostgresMessageLog
+from actors.adapters.postgres.search import PostgresMessageSearch
 from actors.adapters.postgres.standings import PostgresStandings
 from actors.adapters.postgres.users import PostgresUserDirectory
 from chathttp.settings import Settings
@@ -22,6 +23,7 @@ class Stores:
     history: PostgresMessageHistory
     conversations: PostgresConversationStore
     standings: PostgresStandings
+    search: PostgresMessageSearch
     users: PostgresUserDirectory
     identity: PostgresIdentity
 
@@ -44,6 +46,7 @@ class Stores:
             history=PostgresMessageHistory(database),
             conversations=PostgresConversationStore(database),
             standings=PostgresStandings(database),
+            search=PostgresMessageSearch(database),
             users=PostgresUserDirectory(database),
             identity=PostgresIdentity(database),
         )
