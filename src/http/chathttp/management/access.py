@@ -29,16 +29,20 @@ class Access:
 
     token: str
 
+    def own_host(self, headers: Headers) -> str | None:
+        """The request's `Host`, None unless there is one and it names this machine."""
+        hosts = [value.decode("latin-1") for name, value in headers if name.lower() == b"host"]
+        return hosts[0] if len(hosts) == 1 and _HOST.fullmatch(hosts[0]) else None
+
     def check_host(self, headers: Headers) -> None:
         """Raises `FORBIDDEN` for a request that some other name than this machine's led here (DNS rebinding), or that
         a page of another origin makes.
         """
-        given = [(name.lower(), value.decode("latin-1")) for name, value in headers]
-        hosts = [value for name, value in given if name == b"host"]
-        if len(hosts) != 1 or not _HOST.fullmatch(hosts[0]):
+        host = self.own_host(headers)
+        if host is None:
             raise ChatError(ErrorCode.FORBIDDEN, "Use this port by localhost, or by its own address")
-        for name, value in given:
-            if name == b"origin" and value.lower() != f"http://{hosts[0].lower()}":
+        for name, value in headers:
+            if name.lower() == b"origin" and value.decode("latin-1").lower() != f"http://{host.lower()}":
                 raise ChatError(ErrorCode.FORBIDDEN, "Pages of other origins may not use this port")
 
     def check_token(self, headers: Headers, subprotocols: Iterable[str] = ()) -> None:

@@ -1,4 +1,4 @@
-"""The management port's ASGI application: metrics, and the console's interface."""
+"""The management port's ASGI application: metrics, the console's interface, and its web page."""
 
 from collections.abc import Mapping
 from typing import Final
@@ -18,6 +18,7 @@ from chathttp.management.access import Access, agreed_subprotocol
 from chathttp.management.console import Console
 from chathttp.management.dialogue import Dialogue
 from chathttp.management.metrics import CONTENT_TYPE, Metrics
+from chathttp.management.page import load_page, page_headers
 
 METRICS_PATH: Final = "/metrics"
 SNAPSHOT_PATH: Final = f"{api.PREFIX}/snapshot"
@@ -32,8 +33,8 @@ _log: structlog.stdlib.BoundLogger = structlog.stdlib.get_logger("chathttp.manag
 
 
 class ManagementApp:
-    """`GET /metrics` for everybody on this machine; the console's routes for who has the token. All else is refused in
-    the contract's error shape.
+    """`GET /metrics` and the page's files for everybody on this machine; the console's routes for who has the token.
+    All else is refused in the contract's error shape.
 
     Each answer ends its connection: scrapes are rare, and idle connections would keep others out.
     """
@@ -42,6 +43,7 @@ class ManagementApp:
         self._metrics = metrics
         self._console = console
         self._access = access
+        self._files = load_page()
 
     async def __call__(self, scope: Scope, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
         if scope["type"] == "http":
@@ -51,7 +53,11 @@ class ManagementApp:
 
     async def _answer(self, scope: HTTPScope, send: ASGISendCallable) -> None:
         host, port = scope["client"] or ("", 0)
-        headers = [(b"connection", b"close"), *standard_headers(list(scope["headers"]), Peer(host, port or 0))]
+        headers = [
+            (b"connection", b"close"),
+            *standard_headers(list(scope["headers"]), Peer(host, port or 0)),
+            *page_headers(self._access.own_host(scope["headers"])),
+        ]
         try:
             content_type, page = await self._page(scope)
         except ChatError as error:
@@ -68,10 +74,13 @@ class ManagementApp:
     async def _page(self, scope: HTTPScope) -> tuple[str, bytes]:
         self._access.check_host(scope["headers"])
         path = scope["path"]
-        if path not in (METRICS_PATH, SNAPSHOT_PATH, STACK_PATH, SCHEMA_PATH):
+        file = self._files.get(path)
+        if file is None and path not in (METRICS_PATH, SNAPSHOT_PATH, STACK_PATH, SCHEMA_PATH):
             raise not_found("The path")
         if scope["method"] not in _METHODS:
             raise ChatError(ErrorCode.METHOD_NOT_ALLOWED, "Only GET is allowed here")
+        if file is not None:
+            return file.content_type, file.content
         if path == METRICS_PATH:
             return CONTENT_TYPE, await self._metrics.page()
         self._access.check_token(scope["headers"])
@@ -110,7 +119,7 @@ class ManagementApp:
             self._access.check_token(scope["headers"], scope["subprotocols"])
         except ChatError as error:
             body = error_body(error)
-            refused = [*error_headers(error, body), *standard_headers((), Peer("", 0))]
+            refused = [*error_headers(error, body), *standard_headers((), Peer("", 0)), *page_headers(None)]
             status = EDGE[error.code].status
             await send({"type": "websocket.http.response.start", "status": status, "headers": refused})
             await send({"type": "websocket.http.response.body", "body": body, "more_body": False})

@@ -140,7 +140,7 @@ class ManagementServer:
                 thread = _Thread(listener, app)
                 await nursery.start(thread.run)
                 with self._beacon() as file:
-                    _log.info("management", url=self.url, token=self._access.token, file=file)
+                    _log.info("management", url=self.url, token=self._access.token, file=file, page=self._page_link())
                     task_status.started()
                     await trio.sleep_forever()
         finally:
@@ -148,6 +148,10 @@ class ManagementServer:
             if self._options.host.startswith("/"):
                 with contextlib.suppress(OSError):
                     os.unlink(self._options.host)
+
+    def _page_link(self) -> str | None:
+        """The web page with the token, which the page takes out of the address; None where no browser gets."""
+        return f"{self.url}/#token={self._access.token}" if self.port else None
 
     def close(self) -> None:
         """Of use when it was never run."""
