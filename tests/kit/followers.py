@@ -18,7 +18,8 @@ from chathttp.edge.transport import ConnectionEnded, FrameTransport
 from chathttp.session.replay import From, Replay, Start
 from chathttp.session.services import SessionServices
 from chathttp.session.subscriptions import TopicSubscription
-from tests.kit.conversations import Node, PlainFormat
+from tests.kit.conversations import Node
+from tests.kit.listening import PlainFormat
 
 
 @attrs.frozen

@@ -6,7 +6,7 @@ import trio
 from actors.conversation.audience import Audience
 from actors.conversation.subscription import Encoded, Subscription, Topic
 from chatcore.model import EventKind
-from tests.kit.conversations import Listening, PlainFormat
+from tests.kit.listening import Listening, PlainFormat
 
 USER = UUID(int=1)
 

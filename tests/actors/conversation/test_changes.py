@@ -11,8 +11,9 @@ from actors.ports import Roster
 from actors.users.messages import Listen
 from chatcore.errors import ChatError, ErrorCode, unavailable
 from chatcore.model import Appended, Event
-from tests.kit.conversations import Answer, Listening, Town, open_town
+from tests.kit.conversations import Answer, Town, open_town
 from tests.kit.listeners import Ear
+from tests.kit.listening import Listening
 
 
 async def ear(town: Town, user_id: UUID) -> Ear:

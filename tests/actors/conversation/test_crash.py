@@ -8,7 +8,8 @@ from actors.conversation.messages import Join, Position
 from actors.conversation.subscription import Topic
 from actors.runtime import EventKind, RestartIntensity
 from chatcore.errors import ChatError, ErrorCode
-from tests.kit.conversations import Answer, Listening, open_town
+from tests.kit.conversations import Answer, open_town
+from tests.kit.listening import Listening
 
 FRAGILE = RestartIntensity(max_restarts=2, within=30.0, backoff_initial=0.01, backoff_max=0.01)
 

@@ -8,7 +8,8 @@ from actors.conversation.messages import Attach, Detach, Join, Position
 from actors.conversation.policy import ConversationPolicy
 from actors.runtime import EventKind
 from chatcore.errors import ChatError, ErrorCode
-from tests.kit.conversations import Answer, Listening, open_town
+from tests.kit.conversations import Answer, open_town
+from tests.kit.listening import Listening
 
 
 async def test_an_append_of_unknown_outcome_reaches_live_subscriptions_once(autojump_clock: MockClock) -> None:

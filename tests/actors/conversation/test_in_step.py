@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from actors.conversation.audience import Audience
 from actors.conversation.subscription import Encoded
 from chatcore.model import EventKind
-from tests.kit.conversations import Listening, PlainFormat
+from tests.kit.listening import Listening, PlainFormat
 
 USER = UUID(int=1)
 

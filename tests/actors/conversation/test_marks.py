@@ -12,7 +12,8 @@ from actors.conversation.subscription import Topic
 from actors.runtime.reply import Reply
 from chatcore.errors import ChatError, ErrorCode
 from chatcore.model import Mark
-from tests.kit.conversations import Answer, Listening, open_town
+from tests.kit.conversations import Answer, open_town
+from tests.kit.listening import Listening
 
 
 async def test_a_read_mark_is_told_at_once_and_is_stored_then(autojump_clock: MockClock) -> None:

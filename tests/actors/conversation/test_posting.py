@@ -12,7 +12,8 @@ from actors.conversation.policy import ConversationPolicy
 from actors.conversation.subscription import Topic
 from chatcore.errors import ChatError, ErrorCode, forbidden, invalid, unavailable
 from chatcore.model import Appended, Event, NewMessage
-from tests.kit.conversations import Answer, Listening, PlainFormat, open_town
+from tests.kit.conversations import Answer, open_town
+from tests.kit.listening import Listening, PlainFormat
 
 
 async def test_a_post_is_answered_with_its_place_and_reaches_every_subscription_the_senders_too(

@@ -18,8 +18,9 @@ from actors.runtime.reply import Reply
 from chatcore.errors import ChatError, ErrorCode
 from chatcore.model import Appended, Participant
 from chathttp.session.replay import From
-from tests.kit.conversations import Listening, Node, Town, open_town
+from tests.kit.conversations import Node, Town, open_town
 from tests.kit.followers import Follower
+from tests.kit.listening import Listening
 
 POLICY = ConversationPolicy(
     batch_limit=4, idle_seconds=1.5, fanout_slice=2, recent_events=4, history_page=3, flush_timeout=1.0

@@ -11,7 +11,7 @@ from actors.conversation.room import ConversationServices, Room
 from actors.users.actor import Users
 from chatcore.model import ConversationType, Event, NewMessage
 from chatcore.typing import Typing
-from tests.kit.conversations import Encoder, Listening
+from tests.kit.listening import Encoder, Listening
 from tests.kit.presence import Nobody
 
 ALICE, ROOM = UUID(int=1), UUID(int=2)

@@ -9,7 +9,8 @@ from actors.conversation.policy import ConversationPolicy
 from actors.conversation.subscription import Topic
 from chatcore.errors import ChatError, ErrorCode
 from chatcore.model import Mark
-from tests.kit.conversations import Answer, Listening, open_town
+from tests.kit.conversations import Answer, open_town
+from tests.kit.listening import Listening
 
 
 async def test_a_member_learns_the_position_and_his_marks() -> None:
