@@ -10,9 +10,9 @@ from attrs import field, frozen
 from trio import TASK_STATUS_IGNORED
 
 from actors.bridge.broker import Away, Back, Broker, BrokerState, Followed, Happening, Received
-from actors.bridge.channels import NODES, Channels, Kind
-from actors.bridge.envelope import Envelopes
-from actors.bridge.incoming import Incoming, LiveConversations
+from actors.bridge.channels import NODES, NOTICES, Channels, Kind
+from actors.bridge.envelope import Envelopes, Traced
+from actors.bridge.incoming import Incoming, LiveConversations, TraceKeeper
 from actors.bridge.news import News
 from actors.bridge.outgoing import Outgoing, OutgoingLimits
 from actors.bridge.peers import Peers
@@ -76,7 +76,7 @@ class Bridge:
         self._envelopes = Envelopes(node_id)
         self._channels = Channels()
         self._peers = Peers(self._policy.beat_interval)
-        self._outgoing = Outgoing(broker, self._envelopes, self._channels, self._policy.outgoing)
+        self._outgoing = Outgoing(broker, self._envelopes, self._channels, self._peers, self._policy.outgoing)
         self._incoming = Incoming(self._envelopes, self._channels, conversations, tell_users, self._peers)
         self._is_up = False
         self._sweeper = Sweeper(
@@ -87,7 +87,7 @@ class Bridge:
             self._is_hurried,
             self._policy.sweep,
         )
-        broker.follow([NODES])
+        broker.follow([NODES, *NOTICES])
 
     def follow_conversation(self, conversation_id: UUID) -> None:
         self._broker.follow([self._channels.add(Kind.CONVERSATION, conversation_id)])

@@ -13,6 +13,7 @@ from attrs import frozen
 
 from actors.bridge.news import Advanced, Committed, MarksMoved, TypingMoved, WhoTypes
 
+from actors.bridge.notices import Notices
 VERSION: Final = 1
 
 
@@ -42,7 +43,34 @@ class Farewell:
     """The node ends in good order: its silence means nothing."""
 
 
-Content = Committed | Advanced | TypingMoved | WhoTypes | MarksMoved | Notified | PresenceTold | Beat | Farewell
+@frozen
+class Traced:
+    """The way of a message on the node that sends this, for the node `to`, which follows it.
+
+    `began` is in seconds since 1970 by the sender's clock, `behind` the seconds from the publish until then by the
+    clocks of both; of each of `hops` the name, the seconds after the first, and a remark.
+    """
+
+    to: UUID
+    message_id: UUID
+    began: float
+    behind: float
+    hops: tuple[tuple[str, float, str], ...]
+
+
+Content = (
+    Committed
+    | Advanced
+    | TypingMoved
+    | WhoTypes
+    | MarksMoved
+    | Notified
+    | Notices
+    | PresenceTold
+    | Beat
+    | Farewell
+    | Traced
+)
 
 _KINDS: Final[dict[type[Content], str]] = {
     Committed: "committed",
@@ -52,6 +80,7 @@ _KINDS: Final[dict[type[Content], str]] = {
     MarksMoved: "marks",
     Notified: "notified",
     PresenceTold: "presence",
+    Notices: "notices",
     Beat: "beat",
     Farewell: "farewell",
 }

@@ -11,6 +11,7 @@ from actors.bridge.broker import Received
 from actors.bridge.channels import Channels, Kind
 from actors.bridge.envelope import Beat, Content, Envelopes, Farewell, Notified, PresenceTold, kind_of
 from actors.bridge.news import Advanced, Committed, MarksMoved, MarksStored, News, TypingMoved, WhoTypes
+from actors.bridge.notices import Notices, unfold
 from actors.bridge.peers import Peers
 from actors.conversation.messages import ConversationMessage, Heard
 from actors.presence.ports import PresenceNews
@@ -84,6 +85,10 @@ class Incoming:
         ref = self._conversations().live(conversation_id)
         if ref is None:
             return
+            case _, Notices():
+                notify = unfold(content, self._channels.users)
+                if notify is not None:
+                    self._tell_users(notify)
         try:
             ref.tell(Heard(news))
         except MailboxFull:

@@ -8,9 +8,12 @@ import trio
 from attrs import frozen
 
 from actors.bridge.broker import Broker, Received
-from actors.bridge.channels import NODES, Channels, Kind
-from actors.bridge.envelope import Beat, Content, Envelopes, Farewell, Notified, PresenceTold, kind_of
+from actors.bridge.channels import NODES, Channels, Kind, notices_of
+from actors.bridge.envelope import Beat, Content, Envelopes, Farewell, Notified, PresenceTold, Traced, kind_of
 from actors.bridge.news import Advanced, Committed, News
+from actors.bridge.notices import fold
+from actors.bridge.peers import Peers
+from actors.tracing.hops import Hop, Tracing, ids_of_events
 from actors.users.messages import Notify
 
 
@@ -22,6 +25,7 @@ class OutgoingLimits:
     conversations: int = 16_384
     retry_seconds: float = 0.02
 
+    users: int = 1024
 
 class Outgoing:
     """Publishes at once, and does not wait.
@@ -31,7 +35,9 @@ class Outgoing:
     `limits.conversations` an `Advanced` is dropped too: the others' sweep finds what it would have told.
     """
 
-    def __init__(self, broker: Broker, envelopes: Envelopes, channels: Channels, limits: OutgoingLimits) -> None:
+    def __init__(
+        self, broker: Broker, envelopes: Envelopes, channels: Channels, peers: Peers, limits: OutgoingLimits
+    ) -> None:
         self.coalesced = 0
         """Commits that were not told but told of."""
         self.dropped: Counter[str] = Counter()
@@ -40,6 +46,7 @@ class Outgoing:
         self._channels = channels
         self._limits = limits
         self._is_up = False
+        self._peers = peers
         self._overdue: dict[UUID, int] = {}
         self._work = trio.Event()
 
@@ -69,6 +76,11 @@ class Outgoing:
             self._drop_unless_sent(self._channels.name(Kind.USER, user_id), content)
 
     def presence(self, user_id: UUID, *, online: bool) -> None:
+        """By the users' own channels, or to all nodes at once where those are fewer."""
+        if len(notify.bodies) > max(1, len(self._peers)):
+            for notices in fold(notify, self._limits.users):
+                self._drop_unless_sent(notices_of(notify.conversation_id), notices)
+            return
         self._drop_unless_sent(self._channels.name(Kind.PRESENCE, user_id), PresenceTold(online))
 
     def beat(self) -> None:

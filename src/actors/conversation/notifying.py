@@ -1,6 +1,6 @@
 """What the members of a conversation are told on `/user/queue/notification`, on whichever node they listen."""
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from itertools import islice
 from uuid import UUID
 
@@ -13,7 +13,9 @@ from chatcore.model import Message, Notification, NotificationType
 
 
 class Notifier:
-    """Tells `policy.notification_slice` users at a time, with a checkpoint after each slice."""
+    """Tells `policy.notification_slice` users at a time, with a checkpoint after each slice, and the other nodes of
+    `policy.notified_together` at once.
+    """
 
     def __init__(self, services: ConversationServices) -> None:
         self._services = services
@@ -25,16 +27,17 @@ class Notifier:
         if message is None:
             return
         bodies: dict[int, bytes] = {}
-        for some in self._slices(self._within_reach(room.marks)):
-            told: list[tuple[UUID, bytes]] = []
-            for user_id in some:
-                if user_id in room.marks:
-                    unread = max(0, max(room.last_seq, message.seq) - room.marks.of(user_id).read_seq)
-                    body = bodies.get(unread)
-                    if body is None:
-                        body = bodies[unread] = self._message_body(message, unread)
-                    told.append((user_id, body))
-            await self._tell(Notify(room.id, told, seq=message.seq))
+
+        def told(user_id: UUID) -> tuple[UUID, bytes]:
+            unread = max(0, max(room.last_seq, message.seq) - room.marks.of(user_id).read_seq)
+            body = bodies.get(unread)
+            if body is None:
+                body = bodies[unread] = self._message_body(message, unread)
+            return user_id, body
+
+        slices = self._slices(self._within_reach(room.marks))
+        # Somebody may leave while the others are told.
+        await self._tell(room.id, ([told(each) for each in some if each in room.marks] for some in slices), message.seq)
 
     async def of_change(self, room: Room, roster: Roster) -> None:
         """Tell the members, and who is one no more, of a change of the conversation itself.
@@ -55,8 +58,8 @@ class Notifier:
 
     async def _tell_all(self, room: Room, notification: Notification, users: Collection[UUID]) -> None:
         body = self._services.encoder.notification(notification)
-        for some in self._slices(self._within_reach(users)):
-            await self._tell(Notify(room.id, [(user_id, body) for user_id in some]))
+        slices = self._slices(self._within_reach(users))
+        await self._tell(room.id, ([(user_id, body) for user_id in some] for some in slices))
 
     def _within_reach(self, users: Collection[UUID]) -> list[UUID]:
         """Who of `users` may be listening: each of them, unless there is no other node."""
@@ -71,10 +74,19 @@ class Notifier:
         while some := list(islice(remaining, self._policy.notification_slice)):
             yield some
 
-    async def _tell(self, notify: Notify) -> None:
-        self._services.users.tell(notify)
-        self._services.relay.tell_users(notify)
-        await trio.lowlevel.checkpoint()
+    async def _tell(
+        self, conversation_id: UUID, slices: Iterable[Sequence[tuple[UUID, bytes]]], seq: int | None = None
+    ) -> None:
+        together: list[tuple[UUID, bytes]] = []
+        for some in slices:
+            self._services.users.tell(Notify(conversation_id, some, seq))
+            together.extend(some)
+            if len(together) >= self._policy.notified_together:
+                self._services.relay.tell_users(Notify(conversation_id, together, seq))
+                together = []
+            await trio.lowlevel.checkpoint()
+        if together:
+            self._services.relay.tell_users(Notify(conversation_id, together, seq))
 
     def _message_body(self, message: Message, unread: int) -> bytes:
         notification = Notification(

@@ -21,6 +21,7 @@ class ConversationPolicy:
     """Members whose marks are stored by one statement; between two the other tasks run."""
     notification_interval: float = 1.0
     notification_slice: int = 64
+    notified_together: int = 1024
     """Users told between two checkpoints."""
     notified_changes: int = 20
     """How many may come or go at once and be told of one by one to all members."""

@@ -126,7 +126,7 @@ async def test_what_is_committed_while_it_is_away_is_told_of_once_it_is_back(aut
         here.bridge.tell_presence(ANN, online=True)
         figures = here.bridge.figures()
         assert (figures.overdue, figures.coalesced) == (1, 5)
-        assert figures.dropped_out == {"typing": 1, "notified": 2, "presence": 1}
+        assert figures.dropped_out == {"typing": 1, "notices": 1, "presence": 1}
         here.broker.come_back()
         await trio.sleep(0.1)
         assert there.rooms.heard() == advanced(5)

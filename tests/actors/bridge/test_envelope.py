@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from actors.bridge.envelope import Beat, Content, Envelopes, Farewell, Letter, Notified, PresenceTold
 from actors.bridge.news import Advanced, Committed, MarksMoved, TypingMoved, WhoTypes
+from actors.bridge.notices import Notices
 from chatcore.model import Event, EventKind, Mark, Message
 
 HERE, THERE = UUID(int=1), UUID(int=2**127 + 5)
@@ -42,6 +43,13 @@ contents: st.SearchStrategy[Content] = st.one_of(
     st.builds(TypingMoved, st.uuids(), st.booleans()),
     st.builds(MarksMoved, st.lists(st.builds(Mark, st.uuids(), numbers, numbers), max_size=4).map(tuple)),
     st.builds(Notified, st.uuids(), st.binary(max_size=50), st.none() | numbers),
+    st.builds(
+        Notices,
+        st.uuids(),
+        st.binary(max_size=9),
+        st.lists(st.tuples(st.binary(max_size=9), st.binary(max_size=48)), max_size=3).map(tuple),
+        st.none() | numbers,
+    ),
     st.builds(PresenceTold, st.booleans()),
     st.sampled_from([WhoTypes(), Beat(), Farewell()]),
 )
@@ -132,6 +140,16 @@ def test_version_1_stays_as_it_is_on_the_wire(content: Content, kind: str, field
 def test_a_commit_of_version_1_is_still_read() -> None:
     message = {
         "id": UUID(int=3).bytes,
+    (
+        Notices(UUID(int=4), b'{"unread":', ((b"1}", UUID(int=5).bytes + UUID(int=6).bytes),), 9),
+        "notices",
+        {
+            "conversation_id": UUID(int=4).bytes,
+            "head": b'{"unread":',
+            "rests": [[b"1}", UUID(int=5).bytes + UUID(int=6).bytes]],
+            "seq": 9,
+        },
+    ),
         "conversation_id": UUID(int=4).bytes,
         "seq": 5,
         "rev": 7,

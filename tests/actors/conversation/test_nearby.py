@@ -180,8 +180,8 @@ async def test_notifications_reach_members_on_every_node_once() -> None:
 
 
 async def test_a_large_room_is_notified_in_slices_and_alone_for_who_listens_only() -> None:
-    policy = ConversationPolicy(notification_slice=10)
-    for joined, sizes in ((True, [10, 10, 5]), (False, [1])):
+    policy = ConversationPolicy(notification_slice=4, notified_together=10)
+    for joined, sizes in ((True, [12, 12, 1]), (False, [1])):
         async with open_town(policy, joined=joined) as town:
             people = await town.people(25)
             room = await town.group(*people)
