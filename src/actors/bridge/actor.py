@@ -11,8 +11,8 @@ from trio import TASK_STATUS_IGNORED
 
 from actors.bridge.broker import Away, Back, Broker, BrokerState, Followed, Happening, Received
 from actors.bridge.channels import NODES, NOTICES, Channels, Kind
-from actors.bridge.envelope import Envelopes, Traced
-from actors.bridge.incoming import Incoming, LiveConversations, TraceKeeper
+from actors.bridge.envelope import Envelopes
+from actors.bridge.incoming import Incoming, LiveConversations
 from actors.bridge.news import News
 from actors.bridge.outgoing import Outgoing, OutgoingLimits
 from actors.bridge.peers import Peers

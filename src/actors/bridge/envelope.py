@@ -43,33 +43,8 @@ class Farewell:
     """The node ends in good order: its silence means nothing."""
 
 
-@frozen
-class Traced:
-    """The way of a message on the node that sends this, for the node `to`, which follows it.
-
-    `began` is in seconds since 1970 by the sender's clock, `behind` the seconds from the publish until then by the
-    clocks of both; of each of `hops` the name, the seconds after the first, and a remark.
-    """
-
-    to: UUID
-    message_id: UUID
-    began: float
-    behind: float
-    hops: tuple[tuple[str, float, str], ...]
-
-
 Content = (
-    Committed
-    | Advanced
-    | TypingMoved
-    | WhoTypes
-    | MarksMoved
-    | Notified
-    | Notices
-    | PresenceTold
-    | Beat
-    | Farewell
-    | Traced
+    Committed | Advanced | TypingMoved | WhoTypes | MarksMoved | Notified | Notices | PresenceTold | Beat | Farewell
 )
 
 _KINDS: Final[dict[type[Content], str]] = {

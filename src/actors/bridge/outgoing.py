@@ -9,11 +9,10 @@ from attrs import frozen
 
 from actors.bridge.broker import Broker, Received
 from actors.bridge.channels import NODES, Channels, Kind, notices_of
-from actors.bridge.envelope import Beat, Content, Envelopes, Farewell, Notified, PresenceTold, Traced, kind_of
+from actors.bridge.envelope import Beat, Content, Envelopes, Farewell, Notified, PresenceTold, kind_of
 from actors.bridge.news import Advanced, Committed, News
 from actors.bridge.notices import fold
 from actors.bridge.peers import Peers
-from actors.tracing.hops import Hop, Tracing, ids_of_events
 from actors.users.messages import Notify
 
 
