@@ -19,6 +19,7 @@ from chatcore.model import (
     Mark,
     Message,
     NewMessage,
+    Role,
     User,
 )
 
@@ -51,13 +52,26 @@ class MessageLog(Protocol):
         ...
 
     async def edit(self, conversation_id: UUID, message_id: UUID, editor_id: UUID, text: str) -> Event:
-        """Replace the text. Errors: `NOT_FOUND`, `FORBIDDEN` (not a member, not the sender), `CONFLICT` (deleted)."""
+        """Replace the text.
+
+        Errors: `NOT_FOUND`, `FORBIDDEN` (not a member, not the sender, silenced), `CONFLICT` (deleted).
+        """
         ...
 
     async def delete(self, conversation_id: UUID, message_id: UUID, user_id: UUID, *, moderator: bool) -> Event | None:
-        """Make it a tombstone; None when it is one already. A moderator need not be member or sender.
+        """Make it a tombstone without reactions; None when it is one already. A moderator need not be member or sender.
 
         Errors: `NOT_FOUND`, `FORBIDDEN`.
+        """
+        ...
+
+    async def react(
+        self, conversation_id: UUID, message_id: UUID, user_id: UUID, emoji: str, *, present: bool, max_distinct: int
+    ) -> Event | None:
+        """Add the user's reaction, or take it back where not `present`; None when it stands so already.
+
+        Errors: `NOT_FOUND`, `FORBIDDEN` (not a member; silenced, to add one), `CONFLICT` (deleted, or more than
+        `max_distinct` emojis on one message).
         """
         ...
 
@@ -97,11 +111,15 @@ class MessageHistory(Protocol):
 
 @frozen
 class Roster:
-    """The answer to a change of a conversation: how it stands after the commit, and who came or went."""
+    """The answer to a change of a conversation: how it stands after the commit, and who came or went.
+
+    One that is `deleted` is given as it was last.
+    """
 
     conversation: Conversation
     added: tuple[UUID, ...] = ()
     removed: tuple[UUID, ...] = ()
+    deleted: bool = False
 
 
 class ConversationStore(Protocol):
@@ -120,7 +138,8 @@ class ConversationStore(Protocol):
     ) -> tuple[Conversation, bool]:
         """The conversation and whether it is new: a DIRECT pair that exists gives the existing one, under a race too.
 
-        Errors: `VALIDATION_ERROR` naming `participantIds` when a user does not exist.
+        Errors: `VALIDATION_ERROR` naming `participantIds` when a user does not exist, `FORBIDDEN` when the other of a
+        DIRECT pair has blocked the creator.
         """
         ...
 
@@ -134,6 +153,8 @@ class ConversationStore(Protocol):
 
     async def remove_member(self, conversation_id: UUID, by: UUID, user_id: UUID) -> Roster:
         """`by == user_id` leaves. An owner who leaves hands on to the longest-standing admin, else member.
+
+        With the last member the conversation is deleted.
 
         Errors: `NOT_FOUND` (conversation, or `user_id` is no member), `FORBIDDEN`, `CONFLICT` (DIRECT).
         """
@@ -150,6 +171,29 @@ class ConversationStore(Protocol):
 
     async def save_marks(self, conversation_id: UUID, marks: Sequence[Mark]) -> None:
         """Merge by maximum; reading implies delivered; who is no member is passed over."""
+        ...
+
+
+class GroupStore(Protocol):
+    """Roles in groups, and their end."""
+
+    async def change_role(self, conversation_id: UUID, by: UUID, user_id: UUID, role: Role) -> Roster:
+        """The owner makes a member an admin, a member, or the owner in his place; he is an admin then.
+
+        Errors: `NOT_FOUND` (conversation, or `user_id` is no member), `FORBIDDEN` (`by` is not the owner), `CONFLICT`
+        (DIRECT; the owner's own role).
+        """
+        ...
+
+    async def delete(self, conversation_id: UUID, by: UUID, *, administrator: bool) -> Roster:
+        """It is gone at once, and `purge` deletes its messages.
+
+        Errors: `NOT_FOUND`, `FORBIDDEN` (`by` is neither its owner nor an administrator), `CONFLICT` (DIRECT).
+        """
+        ...
+
+    async def purge(self, limit: int) -> int:
+        """Delete at most `limit` messages of a deleted conversation; fewer than `limit`: it had no more."""
         ...
 
 

@@ -57,6 +57,11 @@ def forbidden(message: str = "You are not a member of this conversation") -> Cha
     return ChatError(ErrorCode.FORBIDDEN, message)
 
 
+def silenced() -> ChatError:
+    """`FORBIDDEN`: the other of a DIRECT conversation has blocked who writes; the words do not tell him so."""
+    return forbidden("You cannot write in this conversation")
+
+
 def not_found(what: str) -> ChatError:
     return ChatError(ErrorCode.NOT_FOUND, f"{what} does not exist")
 

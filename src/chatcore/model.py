@@ -41,6 +41,17 @@ class Participant:
     joined_at: datetime
     last_read_seq: int
     last_delivered_seq: int
+    silenced: bool = False
+    """The other of a DIRECT conversation has blocked him: he reads, and writes nothing."""
+
+
+@frozen
+class Reaction:
+    """Who reacted to a message with one emoji: `count` of them, the first some of them in `user_ids`."""
+
+    emoji: str
+    count: int
+    user_ids: tuple[UUID, ...]
 
 
 @frozen
@@ -65,6 +76,7 @@ class Message:
     edited_at: datetime | None = None
     deleted_at: datetime | None = None
     attachment_ids: tuple[UUID, ...] = ()
+    reactions: tuple[Reaction, ...] = ()
 
 
 @frozen
@@ -137,6 +149,7 @@ class Mark:
 class NotificationType(StrEnum):
     CONVERSATION_CREATED = "conversation.created"
     CONVERSATION_UPDATED = "conversation.updated"
+    CONVERSATION_DELETED = "conversation.deleted"
     PARTICIPANT_ADDED = "participant.added"
     PARTICIPANT_REMOVED = "participant.removed"
     MESSAGE_CREATED = "message.created"
@@ -146,7 +159,8 @@ class NotificationType(StrEnum):
 class Notification:
     """What `/user/queue/notification` tells a user.
 
-    `user_id` is who came or went. `message` and `unread_count` go with `message.created`.
+    `user_id` is who came or went. `message` and `unread_count` go with `message.created`, and `mentioned` where the
+    message mentions who is told.
     """
 
     type: NotificationType
@@ -154,3 +168,4 @@ class Notification:
     user_id: UUID | None = None
     message: Message | None = None
     unread_count: int | None = None
+    mentioned: bool = False

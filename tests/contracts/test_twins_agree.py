@@ -8,7 +8,7 @@ from uuid import UUID
 import pytest
 
 from chatcore.errors import ChatError
-from chatcore.model import Appended, Mark, NewMessage
+from chatcore.model import Appended, Mark, NewMessage, Role
 from tests.kit.chat import Chat, database_for_tests, memory_chat, postgres_chat, running
 
 STEPS = 600
@@ -68,11 +68,16 @@ class Author:
         rev, span, limit = self.rng.randint(0, 60), self.rng.randint(0, 60), self.rng.randint(1, 12)
         mark = Mark(user, self.rng.randint(0, 40), self.rng.randint(0, 40))
         moderator = self.rng.random() < 0.2
+        emoji, present, role = self.rng.choice("😀👍🎉❤"), self.rng.random() < 0.7, self.rng.choice(list(Role))
         steps: list[Step] = [
             lambda chat: chat.log.edit(where, message, by, "edited"),
             lambda chat: chat.log.delete(where, message, by, moderator=moderator),
             lambda chat: chat.conversations.add_members(room, by, [user], max_members=5),
             lambda chat: chat.conversations.remove_member(room, by, user),
+            lambda chat: chat.log.react(where, message, by, emoji, present=present, max_distinct=3),
+            lambda chat: chat.groups.change_role(room, by, user, role),
+            lambda chat: chat.relations.block(by, user, max_blocks=2),
+            lambda chat: chat.relations.unblock(by, user),
             lambda chat: chat.conversations.change_details(room, by, name=f"{rev}", avatar_url=None),
             lambda chat: chat.conversations.save_marks(room, [mark]),
             lambda chat: chat.conversations.load(room),

@@ -14,13 +14,16 @@ from actors.adapters.memory.attachments import MemoryAttachmentStore
 from actors.adapters.postgres.attachments import PostgresAttachmentStore
 from actors.adapters.postgres.conversations import PostgresConversationStore
 from actors.adapters.postgres.database import Database
+from actors.adapters.postgres.groups import PostgresGroupStore
 from actors.adapters.postgres.history import PostgresMessageHistory
 from actors.adapters.postgres.messages import PostgresMessageLog
+from actors.adapters.postgres.relations import PostgresRelations
 from actors.adapters.postgres.search import PostgresMessageSearch
 from actors.adapters.postgres.standings import PostgresStandings
 from actors.adapters.postgres.users import PostgresUserDirectory
 from actors.attachments.ports import Attachment, AttachmentStore, Terms
-from actors.ports import ConversationStore, MessageHistory, MessageLog, Standings, UserDirectory
+from actors.ports import ConversationStore, GroupStore, MessageHistory, MessageLog, Standings, UserDirectory
+from actors.relation_ports import Relations
 from actors.search import MessageSearch
 from chatcore.model import Appended, Conversation, ConversationType, NewMessage
 
@@ -36,6 +39,8 @@ class Chat:
     standings: Standings
     search: MessageSearch
     attachments: AttachmentStore = field(kw_only=True)
+    groups: GroupStore
+    relations: Relations
     ids: random.Random = field(factory=lambda: random.Random(7))
     _count: "itertools.count[int]" = field(factory=lambda: itertools.count(1))
 
@@ -118,6 +123,8 @@ def chat_over(twin: MemoryChat) -> Chat:
         twin.standings,
         twin.search,
         attachments=MemoryAttachmentStore(twin.state),
+        groups=twin.groups,
+        relations=twin.relations,
     )
 
 
@@ -130,6 +137,8 @@ def postgres_chat(database: Database) -> Chat:
         PostgresStandings(database),
         PostgresMessageSearch(database),
         attachments=PostgresAttachmentStore(database),
+        groups=PostgresGroupStore(database),
+        relations=PostgresRelations(database),
     )
 
 

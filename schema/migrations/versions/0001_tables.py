@@ -73,11 +73,14 @@ CREATE TABLE participants (
     joined_at timestamptz NOT NULL,
     last_read_seq bigint NOT NULL,
     last_delivered_seq bigint NOT NULL,
+    silenced boolean NOT NULL DEFAULT false,
     PRIMARY KEY (conversation_id, user_id),
     CHECK (last_read_seq >= 0 AND last_delivered_seq >= last_read_seq)
 ) WITH (fillfactor = 50);
 COMMENT ON TABLE participants IS
     'The present members with their marks, which never fall. No index may hold a mark, as above.';
+COMMENT ON COLUMN participants.silenced IS
+    'The other of a DIRECT conversation has blocked this one, who may not write. Here, so that an append asks no more.';
 CREATE INDEX participants_user ON participants (user_id, conversation_id);
 
 CREATE TABLE messages (

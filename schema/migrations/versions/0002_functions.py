@@ -25,6 +25,7 @@ BEGIN
                 WHEN c.id IS NULL THEN 'no conversation'
                 WHEN member.user_id IS NULL THEN 'no member'
                 WHEN old.id IS NOT NULL THEN 'repeated'
+                WHEN member.silenced THEN 'silenced'
                 WHEN t.reply_to IS NOT NULL AND NOT EXISTS (
                     SELECT FROM messages r WHERE r.conversation_id = t.conversation AND r.id = t.reply_to
                 ) THEN 'no reply target'
@@ -89,7 +90,7 @@ END $$;
 COMMENT ON FUNCTION append_batch IS
     'Appends messages in the order of the arrays; rows come back in no order, matched by ord. Outcomes: new (also for '
     'an id that is there already, from a call whose answer was lost), repeated (the first message with that '
-    'client_message_id), no conversation, no member, no reply target. READ COMMITTED only.';
+    'client_message_id), no conversation, no member, silenced, no reply target. READ COMMITTED only.';
 
 CREATE FUNCTION append_sound(
     p_conversation uuid[], p_sender uuid[], p_client_message_id text[], p_id uuid[], p_body text[], p_reply_to uuid[]
@@ -115,7 +116,8 @@ BEGIN
         FROM unnest(p_conversation, p_sender, p_client_message_id, p_id, p_body, p_reply_to) WITH ORDINALITY
             t (conversation, sender, client_message_id, id, body, reply_to, ord)
         LEFT JOIN conversations c ON c.id = t.conversation
-        LEFT JOIN participants member ON member.conversation_id = t.conversation AND member.user_id = t.sender
+        LEFT JOIN participants member
+            ON member.conversation_id = t.conversation AND member.user_id = t.sender AND NOT member.silenced
         WINDOW one_conversation AS (PARTITION BY t.conversation ORDER BY t.ord)
     ), raised AS (
         UPDATE conversations c SET last_seq = x.seq, rev = x.rev, active_at = x.at, updated_at = x.at
@@ -137,8 +139,8 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION append_sound IS
     'The same for messages with which nothing is wrong, in half of the time for a few: none is looked up. All else '
-    'appends nothing: what is stored already breaks a unique index, who is no member leaves sender_id null, no '
-    'conversation leaves seq null; for an unknown reply_to no row comes back. Then append_batch tells why.';
+    'appends nothing: what is stored already breaks a unique index, who is no member or is silenced leaves sender_id '
+    'null, no conversation leaves seq null; for an unknown reply_to no row comes back. Then append_batch tells why.';
 
 CREATE FUNCTION seq_at_rev(p_conversation uuid, p_rev bigint) RETURNS bigint
 LANGUAGE plpgsql STABLE AS $$

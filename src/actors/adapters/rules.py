@@ -3,8 +3,8 @@
 from collections.abc import Iterable
 from uuid import UUID
 
-from chatcore.errors import ChatError, ErrorCode, forbidden, invalid, not_found
-from chatcore.model import ConversationType, Message, Participant, Role
+from chatcore.errors import ChatError, ErrorCode, forbidden, invalid, not_found, silenced
+from chatcore.model import ConversationType, Message, NewMessage, Participant, Role
 from chatcore.validation import MAX_TEXT, check_client_message_id, check_storable
 
 _NOT_A_MANAGER = "Only an owner or an admin may do this"
@@ -31,12 +31,52 @@ def check_unused(unused: int, max_unused: int) -> None:
         )
 
 
-def check_edit(message: Message | None, editor_id: UUID, *, member: bool) -> Message:
-    """The message to edit. Errors: `NOT_FOUND`, `FORBIDDEN` (not a member, not the sender), `CONFLICT` (deleted)."""
-    message = check_delete(message, editor_id, member=member, moderator=False)
+def refusal_of_body(message: NewMessage) -> ChatError | None:
+    """What `check_body` raises."""
+    try:
+        check_body(message.text, message.client_message_id)
+    except ChatError as refusal:
+        return refusal
+    return None
+
+
+def check_edit(message: Message | None, editor_id: UUID, *, may_write: bool | None) -> Message:
+    """The message to edit; `may_write` is None for who is no member, and false for who is silenced.
+
+    Errors: `NOT_FOUND`, `FORBIDDEN` (not a member, not the sender, silenced), `CONFLICT` (deleted).
+    """
+    message = check_delete(message, editor_id, member=may_write is not None, moderator=False)
+    if not may_write:
+        raise silenced()
+    _check_present(message)
+    return message
+
+
+def check_reaction(message: Message | None, *, may_write: bool | None, present: bool) -> Message:
+    """The message to react to; a reaction may be taken back by who may not write, too. `may_write` as for an edit.
+
+    Errors: `NOT_FOUND`, `FORBIDDEN` (not a member, silenced), `CONFLICT` (deleted).
+    """
+    if message is None:
+        raise not_found("The message")
+    if may_write is None:
+        raise forbidden()
+    if present:
+        if not may_write:
+            raise silenced()
+        _check_present(message)
+    return message
+
+
+def check_distinct(emojis: int, max_distinct: int) -> None:
+    """`CONFLICT` when a message would bear more than `max_distinct` emojis."""
+    if emojis > max_distinct:
+        raise ChatError(ErrorCode.CONFLICT, f"A message bears at most {max_distinct} different reactions")
+
+
+def _check_present(message: Message) -> None:
     if message.deleted_at is not None:
         raise ChatError(ErrorCode.CONFLICT, "The message is deleted")
-    return message
 
 
 def check_delete(message: Message | None, user_id: UUID, *, member: bool, moderator: bool) -> Message:
@@ -84,6 +124,49 @@ def check_remove(type_: ConversationType, by: Participant | None, user: Particip
         if user.role is Role.OWNER:
             raise forbidden("An owner cannot be removed")
     return user
+
+
+def check_role(type_: ConversationType, by: Participant | None, user: Participant | None, role: Role) -> Participant:
+    """Whose role changes. Only the owner changes roles; his own he hands on, by making another member the owner.
+
+    Errors: `FORBIDDEN`, `CONFLICT` (DIRECT, or the owner would have none after him), `NOT_FOUND` (no member).
+    """
+    if by is None:
+        raise forbidden()
+    if type_ is ConversationType.DIRECT:
+        raise ChatError(ErrorCode.CONFLICT, "A direct conversation has no roles")
+    if by.role is not Role.OWNER:
+        raise forbidden("Only the owner may do this")
+    if user is None:
+        raise not_found("The participant")
+    if user.user_id == by.user_id and role is not Role.OWNER:
+        raise ChatError(ErrorCode.CONFLICT, "An owner hands ownership on by making another member the owner")
+    return user
+
+
+def check_end(type_: ConversationType, by: Participant | None, *, administrator: bool) -> None:
+    """Who may delete a group: its owner, and an administrator whether he is a member or not.
+
+    Errors: `FORBIDDEN`, `CONFLICT` (DIRECT).
+    """
+    if by is None and not administrator:
+        raise forbidden()
+    if type_ is ConversationType.DIRECT:
+        raise ChatError(ErrorCode.CONFLICT, "A direct conversation cannot be deleted")
+    if not administrator and (by is None or by.role is not Role.OWNER):
+        raise forbidden("Only the owner may do this")
+
+
+def check_blocked(blocker_id: UUID, blocked_id: UUID) -> None:
+    """`VALIDATION_ERROR` for who would block himself."""
+    if blocker_id == blocked_id:
+        raise invalid("userId", "is your own")
+
+
+def check_blocks(blocks: int, max_blocks: int) -> None:
+    """`CONFLICT` when a user would block more than `max_blocks`."""
+    if blocks > max_blocks:
+        raise ChatError(ErrorCode.CONFLICT, f"You can block at most {max_blocks} users")
 
 
 def heir(remaining: Iterable[Participant]) -> Participant | None:

@@ -5,7 +5,9 @@ from datetime import datetime
 
 from actors.adapters.memory.conversations import MemoryConversationStore
 from actors.adapters.memory.faults import Faults
+from actors.adapters.memory.groups import MemoryGroupStore
 from actors.adapters.memory.messages import MemoryMessageHistory, MemoryMessageLog
+from actors.adapters.memory.relations import MemoryRelations
 from actors.adapters.memory.search import MemoryMessageSearch
 from actors.adapters.memory.standings import MemoryStandings
 from actors.adapters.memory.state import ChatState, Room
@@ -16,9 +18,11 @@ __all__ = [
     "Faults",
     "MemoryChat",
     "MemoryConversationStore",
+    "MemoryGroupStore",
     "MemoryMessageHistory",
     "MemoryMessageLog",
     "MemoryMessageSearch",
+    "MemoryRelations",
     "MemoryStandings",
     "MemoryUserDirectory",
     "Room",
@@ -35,6 +39,8 @@ class MemoryChat:
         self.conversations = MemoryConversationStore(self.state)
         self.users = MemoryUserDirectory(self.state)
         self.standings = MemoryStandings(self.state)
+        self.groups = MemoryGroupStore(self.state)
+        self.relations = MemoryRelations(self.state)
         self.search = MemoryMessageSearch(self.state)
 
     @property

@@ -9,7 +9,7 @@ import attrs
 from actors.adapters.memory.state import ChatState, Room
 from actors.adapters.rules import check_add, check_details, check_remove, check_size, heir, pair_of
 from actors.ports import Roster
-from chatcore.errors import invalid
+from chatcore.errors import invalid, silenced
 from chatcore.model import Conversation, ConversationType, Mark, Participant, Role
 
 
@@ -37,6 +37,9 @@ class MemoryConversationStore:
         members = {creator_id, *member_ids}
         pair = pair_of(type_, members)
         self._check_users("participantIds", members)
+        other = None if pair is None else next(each for each in pair if each != creator_id)
+        if other is not None and creator_id in self._state.blocks.get(other, ()):
+            raise silenced()
         for room in self._state.rooms.values():
             if room.id == conversation_id or (pair is not None and room.pair == pair):
                 return self._state.conversation(room), False
@@ -45,6 +48,8 @@ class MemoryConversationStore:
         for user_id in members:
             owns = type_ is ConversationType.GROUP and user_id == creator_id
             self._join(room, user_id, Role.OWNER if owns else Role.MEMBER, now)
+        if other is not None and other in self._state.blocks.get(creator_id, ()):
+            room.participants[other] = attrs.evolve(room.participants[other], silenced=True)
         self._state.rooms[room.id] = room
         self._state.faults.after("create")
         return self._state.conversation(room), True
@@ -70,7 +75,13 @@ class MemoryConversationStore:
         await self._state.faults.before("remove_member")
         room = self._state.room(conversation_id)
         gone = check_remove(room.type, room.participants.get(by), room.participants.get(user_id))
+        if len(room.participants) == 1:
+            last = self._state.conversation(room)
+            self._state.end(room)
+            self._state.faults.after("remove_member")
+            return Roster(last, removed=(user_id,), deleted=True)
         del room.participants[user_id]
+        room.muted.pop(user_id, None)
         if gone.role is Role.OWNER and (successor := heir(room.participants.values())) is not None:
             room.participants[successor.user_id] = attrs.evolve(successor, role=Role.OWNER)
         room.change(self._state.now())

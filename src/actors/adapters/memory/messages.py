@@ -7,8 +7,8 @@ import attrs
 import trio
 
 from actors.adapters.memory.state import ChatState, Room
-from actors.adapters.rules import check_body, check_delete, check_edit, no_attachment
-from chatcore.errors import ChatError, forbidden, invalid, not_found
+from actors.adapters.rules import check_body, check_delete, check_distinct, check_edit, check_reaction, no_attachment
+from chatcore.errors import ChatError, forbidden, invalid, not_found, silenced
 from chatcore.model import Appended, Event, EventKind, Message, NewMessage
 
 
@@ -43,7 +43,7 @@ class MemoryMessageLog:
         await self._state.faults.before("edit")
         check_body(text)
         room = self._state.room(conversation_id)
-        old = check_edit(_message(room, message_id), editor_id, member=editor_id in room.participants)
+        old = check_edit(_message(room, message_id), editor_id, may_write=_may_write(room, editor_id))
         now = self._state.now()
         changed = attrs.evolve(old, text=text, edited_at=now, rev=room.change(now))
         room.put(changed)
@@ -61,8 +61,33 @@ class MemoryMessageLog:
         changed = attrs.evolve(old, text="", deleted_at=now, rev=room.change(now), attachment_ids=())
         self._state.discard(old.attachment_ids, now)
         room.put(changed)
+        room.reactions.pop(changed.seq, None)
         self._state.faults.after("delete")
         return Event(EventKind.DELETED, changed.rev, self._state.present(changed))
+
+    async def react(
+        self, conversation_id: UUID, message_id: UUID, user_id: UUID, emoji: str, *, present: bool, max_distinct: int
+    ) -> Event | None:
+        await self._state.faults.before("react")
+        room = self._state.room(conversation_id)
+        may_write = _may_write(room, user_id)
+        old = check_reaction(_message(room, message_id), may_write=may_write, present=present)
+        emojis = room.reactions.get(old.seq, {})
+        if (user_id in emojis.get(emoji, ())) == present:
+            return None
+        if present:
+            check_distinct(len(emojis.keys() | {emoji}), max_distinct)
+        rev = room.change(self._state.now())
+        if present:
+            room.reactions.setdefault(old.seq, emojis).setdefault(emoji, {})[user_id] = rev
+        else:
+            del emojis[emoji][user_id]
+            if not emojis[emoji]:
+                del emojis[emoji]
+        changed = attrs.evolve(old, rev=rev)
+        room.put(changed)
+        self._state.faults.after("react")
+        return Event(EventKind.UPDATED, changed.rev, self._state.present(changed))
 
     def _append(self, new: NewMessage, stored: set[UUID]) -> Appended | ChatError:
         try:
@@ -82,6 +107,8 @@ class MemoryMessageLog:
             first = None if seq is None else room.messages[seq]
         # A repeat of a message from before this call is not looked at closely.
         repeat = first is not None and first.id not in stored
+        if not repeat and not _may_write(room, new.sender_id):
+            return silenced()
         if not repeat and new.reply_to is not None and (new.reply_to not in room.seq_of or new.reply_to in stored):
             return invalid("replyTo", "is no message of this conversation")
         if first is not None:
@@ -162,6 +189,12 @@ class MemoryMessageHistory:
 def _message(room: Room, message_id: UUID) -> Message | None:
     seq = room.seq_of.get(message_id)
     return None if seq is None else room.messages[seq]
+
+
+def _may_write(room: Room, user_id: UUID) -> bool | None:
+    """None for who is no member, false for who is silenced."""
+    participant = room.participants.get(user_id)
+    return None if participant is None else not participant.silenced
 
 
 def _events(messages: list[Message], after_rev: int, upto_rev: int) -> list[Event]:

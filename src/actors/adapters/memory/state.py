@@ -9,7 +9,7 @@ import attrs
 from actors.adapters.memory.faults import Faults
 from actors.attachments.ports import Attachment
 from chatcore.errors import not_found
-from chatcore.model import Conversation, ConversationType, Message, NewMessage, Participant, User
+from chatcore.model import Conversation, ConversationType, Message, NewMessage, Participant, Reaction, User
 
 
 @attrs.define(eq=False)
@@ -31,6 +31,9 @@ class Room:
     messages: dict[int, Message] = attrs.field(factory=dict[int, Message])
     seq_of: dict[UUID, int] = attrs.field(factory=dict[UUID, int])
     seq_of_client: dict[tuple[UUID, str], int] = attrs.field(factory=dict[tuple[UUID, str], int])
+    reactions: dict[int, dict[str, dict[UUID, int]]] = attrs.field(factory=dict[int, dict[str, dict[UUID, int]]])
+    """By seq, emoji and user the rev at which it came; no emoji without a user."""
+    muted: dict[UUID, datetime] = attrs.field(factory=dict[UUID, datetime])
 
     def change(self, now: datetime) -> int:
         """The rev of a change made now."""
@@ -55,6 +58,7 @@ class Room:
         """As retention does: delete the messages below `seq`."""
         for old in range(self.first_seq, min(seq, self.last_seq + 1)):
             gone = self.messages.pop(old)
+            self.reactions.pop(old, None)
             del self.seq_of[gone.id]
             if gone.client_message_id is not None:
                 del self.seq_of_client[gone.sender_id, gone.client_message_id]
@@ -82,6 +86,11 @@ class ChatState:
         self.now = now or (lambda: datetime.now(UTC))
         self.users: dict[UUID, User] = {}
         self.rooms: dict[UUID, Room] = {}
+        self.blocks: dict[UUID, list[UUID]] = {}
+        """Whom a user has blocked, the latest first."""
+        self.ended: list[Room] = []
+        """Deleted conversations whose messages are still to be purged."""
+        self.shown_reactors = 100
         self.attachments: dict[UUID, KeptAttachment] = {}
         self.faults = Faults()
 
@@ -92,8 +101,15 @@ class ChatState:
         return room
 
     def present(self, message: Message) -> Message:
-        """The message with its sender's present name."""
-        return attrs.evolve(message, sender_name=self.users[message.sender_id].name)
+        """The message with its sender's present name, and its reactions."""
+        room = self.rooms.get(message.conversation_id)
+        found = {} if room is None else room.reactions.get(message.seq, {})
+        shown = self.shown_reactors
+        reactions = tuple(
+            Reaction(emoji, len(revs), tuple(revs)[:shown])
+            for emoji, revs in sorted(found.items(), key=lambda each: min(each[1].values()))
+        )
+        return attrs.evolve(message, sender_name=self.users[message.sender_id].name, reactions=reactions)
 
     def conversation(self, room: Room) -> Conversation:
         last = room.messages.get(room.last_seq)

@@ -13,7 +13,7 @@ from actors.adapters.postgres.driver import is_away, is_retryable, refusal, sqls
 from actors.adapters.postgres.libpq import LibpqConnection, Query, ServerError
 from actors.adapters.postgres.ticket import Ticket
 from actors.adapters.rules import no_attachment
-from chatcore.errors import ChatError, ErrorCode, forbidden, invalid, not_found, unavailable
+from chatcore.errors import ChatError, ErrorCode, forbidden, invalid, not_found, silenced, unavailable
 from chatcore.model import Appended, NewMessage
 
 _log = logging.getLogger(__name__)
@@ -28,15 +28,15 @@ WITH raised AS (
 ), marked AS (
     UPDATE participants p SET last_read_seq = greatest(p.last_read_seq, raised.last_seq),
         last_delivered_seq = greatest(p.last_delivered_seq, raised.last_seq)
-    FROM raised WHERE p.conversation_id = $1 AND p.user_id = $2 RETURNING p.user_id
+    FROM raised WHERE p.conversation_id = $1 AND p.user_id = $2 AND NOT p.silenced RETURNING p.user_id
 )
 INSERT INTO messages (conversation_id, seq, id, sender_id, created_rev, rev, created_at, client_message_id, body)
 SELECT $1, raised.last_seq, $3, marked.user_id, raised.rev, raised.rev, raised.active_at, $4, $5
 FROM raised LEFT JOIN marked ON true
 RETURNING 1::bigint AS ord, seq, rev, created_at
 """
-"""One message with which nothing is wrong. All else fails as a whole: who is no member leaves `sender_id` null, what is
-stored already breaks a unique index, and for no such conversation no row comes back.
+"""One message with which nothing is wrong. All else fails as a whole: who is no member or silenced leaves `sender_id`
+null, what is stored already breaks a unique index, and for no such conversation no row comes back.
 """
 _ARRAYS: Final = "($1::uuid[], $2::uuid[], $3::text[], $4::uuid[], $5::text[], $6::uuid[])"
 STATEMENTS: Final[Mapping[bytes, str]] = {
@@ -257,3 +257,5 @@ def _refused(item: NewMessage, error: Exception) -> ChatError:
         return invalid("text", "cannot be stored")
     _log.error("message %s to conversation %s breaks a constraint: %s", item.id, item.conversation_id, state)
     return ChatError(ErrorCode.INTERNAL_ERROR, "The message could not be stored")
+        case b"silenced":
+            return silenced()

@@ -1,21 +1,19 @@
 """Conversations and their members on PostgreSQL."""
 
-from collections.abc import Awaitable, Callable, Collection, Sequence
+from collections.abc import Collection, Sequence
 from typing import Final
 from uuid import UUID
 
+from actors.adapters.postgres.changing import change_under_lock, end, load_existing, raised
 from actors.adapters.postgres.database import Database
 from actors.adapters.postgres.driver import Connection
+from actors.adapters.postgres.relations import LOCK_PAIR
 from actors.adapters.postgres.rows import load_conversation
 from actors.adapters.rules import check_add, check_details, check_remove, check_size, heir, pair_of
 from actors.ports import Roster
-from chatcore.errors import invalid, not_found
+from chatcore.errors import invalid, silenced
 from chatcore.model import Conversation, ConversationType, Mark, Participant, Role
 
-_LOCK: Final = "SELECT rev FROM conversations WHERE id = $1 FOR NO KEY UPDATE"
-_RAISE_REV: Final = """
-UPDATE conversations SET rev = rev + 1, updated_at = greatest(updated_at, clock_timestamp()) WHERE id = $1
-"""
 _CREATE: Final = """
 INSERT INTO conversations (id, type, name, avatar_url, direct_low, direct_high, active_at, created_at, updated_at)
 SELECT $1, $2, $3, $4, $5, $6, now, now, now FROM clock_timestamp() now ON CONFLICT DO NOTHING RETURNING id
@@ -26,7 +24,15 @@ INSERT INTO participants (conversation_id, user_id, role, joined_at, last_read_s
 SELECT c.id, t.user_id, t.role, now, c.last_seq, c.last_seq
 FROM conversations c, clock_timestamp() now, unnest($2::uuid[], $3::text[]) t (user_id, role) WHERE c.id = $1
 """
-_LEAVE: Final = "DELETE FROM participants WHERE conversation_id = $1 AND user_id = $2"
+_SILENCE: Final = """
+UPDATE participants p SET silenced = true FROM blocks b
+WHERE p.conversation_id = $1 AND p.user_id = b.blocked_id AND b.blocker_id = $2 AND b.blocked_id = $3
+"""
+_IS_BLOCKED: Final = "SELECT EXISTS (SELECT FROM blocks WHERE blocker_id = $1 AND blocked_id = $2)"
+_LEAVE: Final = """
+WITH unmuted AS (DELETE FROM mutes WHERE conversation_id = $1 AND user_id = $2)
+DELETE FROM participants WHERE conversation_id = $1 AND user_id = $2
+"""
 _PROMOTE: Final = "UPDATE participants SET role = 'owner' WHERE conversation_id = $1 AND user_id = $2"
 _DETAILS: Final = "UPDATE conversations SET name = $2, avatar_url = $3 WHERE id = $1"
 _SAVE_MARKS: Final = """
@@ -60,19 +66,27 @@ class PostgresConversationStore:
         avatar_url: str | None,
     ) -> tuple[Conversation, bool]:
         members = sorted({creator_id, *member_ids})
-        low, high = pair_of(type_, set(members)) or (None, None)
+        pair = pair_of(type_, set(members))
+        low, high = pair or (None, None)
+        other = None if pair is None else next(each for each in pair if each != creator_id)
         owner = creator_id if type_ is ConversationType.GROUP else None
         roles = [Role.OWNER if each == owner else Role.MEMBER for each in members]
 
         async def run(connection: Connection) -> tuple[Conversation, bool]:
             await _check_users(connection, "participantIds", members)
+            if other is not None:
+                await connection.execute(LOCK_PAIR, creator_id, other)
+                if await connection.fetchval(_IS_BLOCKED, other, creator_id):
+                    raise silenced()
             created = await connection.fetchval(_CREATE, conversation_id, type_, name, avatar_url, low, high)
             if created is not None:
                 await connection.execute(_JOIN, conversation_id, members, roles)
-                return await _load(connection, conversation_id), True
+                if other is not None:
+                    await connection.execute(_SILENCE, conversation_id, creator_id, other)
+                return await load_existing(connection, conversation_id), True
             # A statement of its own sees what the transaction that was first has committed meanwhile.
             existing = await connection.fetchval(_EXISTING, conversation_id, low, high)
-            return await _load(connection, existing), False
+            return await load_existing(connection, existing), False
 
         return await self._database.transaction(run)
 
@@ -89,19 +103,22 @@ class PostgresConversationStore:
             if not added:
                 return Roster(now)
             await connection.execute(_JOIN, conversation_id, added, [Role.MEMBER] * len(added))
-            return Roster(await _raised(connection, conversation_id), added=tuple(added))
+            return Roster(await raised(connection, conversation_id), added=tuple(added))
 
-        return await self._change(conversation_id, run)
+        return await change_under_lock(self._database, conversation_id, run)
 
     async def remove_member(self, conversation_id: UUID, by: UUID, user_id: UUID) -> Roster:
         async def run(connection: Connection, now: Conversation, members: dict[UUID, Participant]) -> Roster:
             gone = check_remove(now.type, members.get(by), members.pop(user_id, None))
+            if not members:
+                await end(connection, conversation_id)
+                return Roster(now, removed=(user_id,), deleted=True)
             await connection.execute(_LEAVE, conversation_id, user_id)
             if gone.role is Role.OWNER and (successor := heir(members.values())) is not None:
                 await connection.execute(_PROMOTE, conversation_id, successor.user_id)
-            return Roster(await _raised(connection, conversation_id), removed=(user_id,))
+            return Roster(await raised(connection, conversation_id), removed=(user_id,))
 
-        return await self._change(conversation_id, run)
+        return await change_under_lock(self._database, conversation_id, run)
 
     async def change_details(
         self, conversation_id: UUID, by: UUID, *, name: str | None, avatar_url: str | None
@@ -113,9 +130,9 @@ class PostgresConversationStore:
             if (new_name, new_avatar) == (now.name, now.avatar_url):
                 return Roster(now)
             await connection.execute(_DETAILS, conversation_id, new_name, new_avatar)
-            return Roster(await _raised(connection, conversation_id))
+            return Roster(await raised(connection, conversation_id))
 
-        return await self._change(conversation_id, run)
+        return await change_under_lock(self._database, conversation_id, run)
 
     async def save_marks(self, conversation_id: UUID, marks: Sequence[Mark]) -> None:
         merged: dict[UUID, Mark] = {}
@@ -131,34 +148,6 @@ class PostgresConversationStore:
             [each.read_seq for each in rows],
             [each.delivered_seq for each in rows],
         )
-
-    async def _change(
-        self,
-        conversation_id: UUID,
-        change: Callable[[Connection, Conversation, dict[UUID, Participant]], Awaitable[Roster]],
-    ) -> Roster:
-        """Run `change` with the conversation as it stands under its lock, and its members by user."""
-
-        async def run(connection: Connection) -> Roster:
-            if await connection.fetchrow(_LOCK, conversation_id) is None:
-                raise not_found("The conversation")
-            now = await _load(connection, conversation_id)
-            return await change(connection, now, {each.user_id: each for each in now.participants})
-
-        return await self._database.transaction(run)
-
-
-async def _raised(connection: Connection, conversation_id: UUID) -> Conversation:
-    """Count the change, and give the conversation as it will be after the commit."""
-    await connection.execute(_RAISE_REV, conversation_id)
-    return await _load(connection, conversation_id)
-
-
-async def _load(connection: Connection, conversation_id: UUID) -> Conversation:
-    conversation = await load_conversation(connection, conversation_id)
-    if conversation is None:
-        raise not_found("The conversation")
-    return conversation
 
 
 async def _check_users(connection: Connection, field: str, user_ids: Collection[UUID]) -> None:

@@ -15,6 +15,7 @@ from actors.adapters.postgres.calls import CallQueue
 from actors.adapters.postgres.driver import Connection, ConnectOptions, Row, open_loop
 from actors.adapters.postgres.lane import LaneSettings, LaneState, LaneStatus
 from actors.adapters.postgres.link import LinkPolicy
+from actors.adapters.postgres.rows import SHOWN_REACTORS
 from actors.adapters.postgres.writer import WRITER_SETTINGS, AppendWriter
 from chatcore.errors import unavailable
 
@@ -28,6 +29,7 @@ READER_SETTINGS: Final[Mapping[str, str]] = {
     "enable_seqscan": "off",
     # The 0.6 that it is unless set finds no name of five letters with one wrong.
     "pg_trgm.word_similarity_threshold": "0.3",
+    SHOWN_REACTORS: "100",
 }
 
 _MARGIN: Final = 1.0
@@ -55,13 +57,15 @@ class Database:
         append_batch_limit: int = 256,
         append_batch_bytes: int = 1_048_576,
         append_queue_limit: int = 16_384,
+        shown_reactors: int = 100,
     ) -> None:
         policy = LinkPolicy(guard=statement_timeout + _MARGIN)
 
         def settings(session: Mapping[str, str]) -> LaneSettings:
             return LaneSettings(ConnectOptions(url, connect_timeout, statement_timeout, session), policy, rng)
 
-        self._calls = CallQueue(pool_size, queue_limit, settings(READER_SETTINGS))
+        session = {**READER_SETTINGS, SHOWN_REACTORS: str(shown_reactors)}
+        self._calls = CallQueue(pool_size, queue_limit, settings(session))
         self.writer = AppendWriter(
             settings(WRITER_SETTINGS),
             batch_limit=append_batch_limit,

@@ -31,7 +31,7 @@ _AWAY_STATES: Final = ("57014", "57P01", "57P02", "57P03", "57P04", "55P03", "25
 class Row(Protocol):
     """A row of a result, by column name."""
 
-    def __getitem__(self, column: str) -> Any: ...
+    def __getitem__(self, column: str | int) -> Any: ...
 
 
 class Connection(Protocol):

@@ -61,7 +61,11 @@ SELECT event_rev FROM (
         ORDER BY m.rev DESC LIMIT $4::bigint + 1)
 ) m ORDER BY event_rev DESC OFFSET $4 LIMIT 1
 """
-_FIND: Final = f"SELECT {MESSAGE} FROM messages m JOIN users s ON s.id = m.sender_id WHERE m.id = ANY ($1)"
+# The messages of a deleted conversation stay for a while.
+_FIND: Final = f"""
+SELECT {MESSAGE} FROM messages m JOIN users s ON s.id = m.sender_id JOIN conversations c ON c.id = m.conversation_id
+WHERE m.id = ANY ($1)
+"""
 _FIND_IN: Final = f"{_FIND} AND m.conversation_id = $2"
 
 

@@ -5,15 +5,16 @@ from typing import Final
 from uuid import UUID
 
 from actors.adapters.postgres.database import Database
-from actors.adapters.postgres.driver import Connection
+from actors.adapters.postgres.driver import Connection, Row
 from actors.adapters.postgres.rows import MESSAGE, message_of
-from actors.adapters.rules import check_body, check_delete, check_edit
+from actors.adapters.rules import check_body, check_delete, check_distinct, check_edit, check_reaction
 from chatcore.errors import ChatError, not_found
 from chatcore.model import Appended, Event, EventKind, Message, NewMessage
 
 _LOCK: Final = "SELECT rev FROM conversations WHERE id = $1 FOR NO KEY UPDATE"
 _FIND: Final = f"""
-SELECT {MESSAGE}, EXISTS (SELECT FROM participants p WHERE p.conversation_id = $1 AND p.user_id = $3) AS member
+SELECT {MESSAGE},
+    (SELECT NOT p.silenced FROM participants p WHERE p.conversation_id = $1 AND p.user_id = $3) AS may_write
 FROM messages m JOIN users s ON s.id = m.sender_id WHERE m.conversation_id = $1 AND m.id = $2
 """
 _CHANGE: Final = f"""
@@ -31,6 +32,28 @@ WITH raised AS (
 SELECT {MESSAGE} FROM m JOIN users s ON s.id = m.sender_id
 """
 """Gives the message the text $3, or makes it a tombstone where that is null."""
+_TOUCH: Final = f"""
+WITH m AS (
+    UPDATE messages m SET rev = c.rev FROM conversations c
+    WHERE c.id = $1 AND m.conversation_id = $1 AND m.seq = $2 RETURNING m.*
+)
+SELECT {MESSAGE} FROM m JOIN users s ON s.id = m.sender_id
+"""
+_RAISE_REV: Final = """
+UPDATE conversations SET rev = rev + 1, updated_at = greatest(updated_at, clock_timestamp()) WHERE id = $1
+"""
+_REACT: Final = """
+INSERT INTO reactions (conversation_id, seq, emoji, user_id, rev)
+SELECT $1, $2, $3, $4, c.rev + 1 FROM conversations c WHERE c.id = $1
+ON CONFLICT DO NOTHING RETURNING (
+    SELECT count(DISTINCT r.emoji) FROM reactions r WHERE r.conversation_id = $1 AND r.seq = $2 AND r.emoji <> $3
+)
+"""
+"""How many other emojis the message has; no row for who has reacted with this one already."""
+_TAKE_BACK: Final = """
+DELETE FROM reactions WHERE conversation_id = $1 AND seq = $2 AND emoji = $3 AND user_id = $4 RETURNING 1
+"""
+_FORGET_REACTIONS: Final = "DELETE FROM reactions WHERE conversation_id = $1 AND seq = $2"
 _DISCARD: Final = "UPDATE attachments SET discarded_at = clock_timestamp() WHERE id = ANY ($1)"
 
 
@@ -52,8 +75,8 @@ class PostgresMessageLog:
         check_body(text)
 
         async def run(connection: Connection) -> Message:
-            found, member = await _locked(connection, conversation_id, message_id, editor_id)
-            old = check_edit(found, editor_id, member=member)
+            found, may_write = await _locked(connection, conversation_id, message_id, editor_id)
+            old = check_edit(found, editor_id, may_write=may_write)
             return await _changed(connection, old, text)
 
         changed = await self._database.transaction(run)
@@ -61,28 +84,50 @@ class PostgresMessageLog:
 
     async def delete(self, conversation_id: UUID, message_id: UUID, user_id: UUID, *, moderator: bool) -> Event | None:
         async def run(connection: Connection) -> Message | None:
-            found, member = await _locked(connection, conversation_id, message_id, user_id)
-            old = check_delete(found, user_id, member=member, moderator=moderator)
+            found, may_write = await _locked(connection, conversation_id, message_id, user_id)
+            old = check_delete(found, user_id, member=may_write is not None, moderator=moderator)
             if old.attachment_ids:
                 await connection.execute(_DISCARD, list(old.attachment_ids))
+            if old.reactions:
+                await connection.execute(_FORGET_REACTIONS, old.conversation_id, old.seq)
             return await _changed(connection, old, None) if old.deleted_at is None else None
 
         changed = await self._database.transaction(run)
         return None if changed is None else Event(EventKind.DELETED, changed.rev, changed)
 
+    async def react(
+        self, conversation_id: UUID, message_id: UUID, user_id: UUID, emoji: str, *, present: bool, max_distinct: int
+    ) -> Event | None:
+        async def run(connection: Connection) -> Message | None:
+            found, may_write = await _locked(connection, conversation_id, message_id, user_id)
+            old = check_reaction(found, may_write=may_write, present=present)
+            row = await connection.fetchrow(_REACT if present else _TAKE_BACK, conversation_id, old.seq, emoji, user_id)
+            if row is None:
+                return None
+            if present:
+                check_distinct(row[0] + 1, max_distinct)
+            await connection.execute(_RAISE_REV, conversation_id)
+            return _present(await connection.fetchrow(_TOUCH, conversation_id, old.seq), old)
+
+        changed = await self._database.transaction(run)
+        return None if changed is None else Event(EventKind.UPDATED, changed.rev, changed)
+
 
 async def _locked(
     connection: Connection, conversation_id: UUID, message_id: UUID, user_id: UUID
-) -> tuple[Message | None, bool]:
-    """The message, and whether the user is a member, as they stand under the conversation's lock."""
+) -> tuple[Message | None, bool | None]:
+    """The message, and whether the user may write (None: he is no member), under the conversation's lock."""
     if await connection.fetchrow(_LOCK, conversation_id) is None:
         raise not_found("The conversation")
     row = await connection.fetchrow(_FIND, conversation_id, message_id, user_id)
-    return (None, False) if row is None else (message_of(row), row["member"])
+    return (None, None) if row is None else (message_of(row), row["may_write"])
 
 
 async def _changed(connection: Connection, old: Message, text: str | None) -> Message:
-    row = await connection.fetchrow(_CHANGE, old.conversation_id, old.seq, text)
+    return _present(await connection.fetchrow(_CHANGE, old.conversation_id, old.seq, text), old)
+
+
+def _present(row: Row | None, old: Message) -> Message:
     if row is None:
         raise RuntimeError(f"message {old.id} vanished under the lock of its conversation")
     return message_of(row)
