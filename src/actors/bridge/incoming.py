@@ -72,6 +72,10 @@ class Incoming:
                 self.tell(key, content)
             case (Kind.USER, key), Notified(conversation_id, body, seq):
                 self._tell_users(Notify(conversation_id, ((key, body),), seq))
+            case _, Notices():
+                notify = unfold(content, self._channels.users)
+                if notify is not None:
+                    self._tell_users(notify)
             case (Kind.PRESENCE, key), PresenceTold(online):
                 if self.presence is not None:
                     self.presence.heard(key, online=online)
@@ -85,10 +89,6 @@ class Incoming:
         ref = self._conversations().live(conversation_id)
         if ref is None:
             return
-            case _, Notices():
-                notify = unfold(content, self._channels.users)
-                if notify is not None:
-                    self._tell_users(notify)
         try:
             ref.tell(Heard(news))
         except MailboxFull:

@@ -70,16 +70,16 @@ class Outgoing:
                 self._coalesce(conversation_id, rev, news)
 
     def users(self, notify: Notify) -> None:
-        for user_id, body in notify.bodies:
-            content = Notified(notify.conversation_id, body, notify.seq)
-            self._drop_unless_sent(self._channels.name(Kind.USER, user_id), content)
-
-    def presence(self, user_id: UUID, *, online: bool) -> None:
         """By the users' own channels, or to all nodes at once where those are fewer."""
         if len(notify.bodies) > max(1, len(self._peers)):
             for notices in fold(notify, self._limits.users):
                 self._drop_unless_sent(notices_of(notify.conversation_id), notices)
             return
+        for user_id, body in notify.bodies:
+            content = Notified(notify.conversation_id, body, notify.seq)
+            self._drop_unless_sent(self._channels.name(Kind.USER, user_id), content)
+
+    def presence(self, user_id: UUID, *, online: bool) -> None:
         self._drop_unless_sent(self._channels.name(Kind.PRESENCE, user_id), PresenceTold(online))
 
     def beat(self) -> None:

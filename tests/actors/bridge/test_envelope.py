@@ -125,6 +125,16 @@ V1: list[tuple[Content, str, dict[str, object]]] = [
         {"marks": [{"user_id": UUID(int=3).bytes, "read_seq": 5, "delivered_seq": 6}]},
     ),
     (Notified(UUID(int=4), b"{}", 9), "notified", {"conversation_id": UUID(int=4).bytes, "body": b"{}", "seq": 9}),
+    (
+        Notices(UUID(int=4), b'{"unread":', ((b"1}", UUID(int=5).bytes + UUID(int=6).bytes),), 9),
+        "notices",
+        {
+            "conversation_id": UUID(int=4).bytes,
+            "head": b'{"unread":',
+            "rests": [[b"1}", UUID(int=5).bytes + UUID(int=6).bytes]],
+            "seq": 9,
+        },
+    ),
     (PresenceTold(online=True), "presence", {"online": True}),
     (Beat(), "beat", {}),
     (Farewell(), "farewell", {}),
@@ -140,16 +150,6 @@ def test_version_1_stays_as_it_is_on_the_wire(content: Content, kind: str, field
 def test_a_commit_of_version_1_is_still_read() -> None:
     message = {
         "id": UUID(int=3).bytes,
-    (
-        Notices(UUID(int=4), b'{"unread":', ((b"1}", UUID(int=5).bytes + UUID(int=6).bytes),), 9),
-        "notices",
-        {
-            "conversation_id": UUID(int=4).bytes,
-            "head": b'{"unread":',
-            "rests": [[b"1}", UUID(int=5).bytes + UUID(int=6).bytes]],
-            "seq": 9,
-        },
-    ),
         "conversation_id": UUID(int=4).bytes,
         "seq": 5,
         "rev": 7,

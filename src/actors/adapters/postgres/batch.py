@@ -119,6 +119,7 @@ class Batch:
             else:
                 _log.exception("an append of %d messages failed", len(self._items))
                 self.fail(error, ErrorCode.INTERNAL_ERROR)
+            return None
 
     def fail(self, error: Exception, code: ErrorCode = ErrorCode.UNAVAILABLE) -> None:
         for entry in self._entries:
@@ -135,7 +136,6 @@ class Batch:
                 if failure is None or is_retryable(failure) or _is_an_items_fault(failure):
                     self.careful = True
                     return _outcomes(await connection.run(self.query()), len(self._items))
-            return None
                 raise failure
             except ServerError as error:
                 if attempt == _ATTEMPTS or not (is_retryable(error) or _is_an_items_fault(error)):
@@ -239,6 +239,8 @@ def _outcome(verdict: bytes, values: Sequence[bytes]) -> Outcome:
             return not_found("The conversation")
         case b"no member":
             return forbidden()
+        case b"silenced":
+            return silenced()
         case b"no reply target":
             return invalid("replyTo", "is no message of this conversation")
         case b"no attachment":
@@ -257,5 +259,3 @@ def _refused(item: NewMessage, error: Exception) -> ChatError:
         return invalid("text", "cannot be stored")
     _log.error("message %s to conversation %s breaks a constraint: %s", item.id, item.conversation_id, state)
     return ChatError(ErrorCode.INTERNAL_ERROR, "The message could not be stored")
-        case b"silenced":
-            return silenced()
