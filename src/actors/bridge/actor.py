@@ -11,8 +11,8 @@ from trio import TASK_STATUS_IGNORED
 
 from actors.bridge.broker import Away, Back, Broker, BrokerState, Followed, Happening, Received
 from actors.bridge.channels import NODES, NOTICES, Channels, Kind
-from actors.bridge.envelope import Envelopes
-from actors.bridge.incoming import Incoming, LiveConversations
+from actors.bridge.envelope import Envelopes, Traced
+from actors.bridge.incoming import Incoming, LiveConversations, TraceKeeper
 from actors.bridge.news import News
 from actors.bridge.outgoing import Outgoing, OutgoingLimits
 from actors.bridge.peers import Peers
@@ -119,6 +119,14 @@ class Bridge:
     def give_presence_to(self, presence: PresenceNews) -> None:
         """Who is told what the other nodes tell of presence."""
         self._incoming.presence = presence
+
+    def give_traces_to(self, traces: TraceKeeper) -> None:
+        """Who keeps the ways of the messages that are followed, here or on another node."""
+        self._incoming.traces = traces
+
+    def tell_traced(self, traced: Traced) -> None:
+        """To the node that follows it; best effort."""
+        self._outgoing.traced(traced)
 
     @property
     def state(self) -> BrokerState:

@@ -1,8 +1,9 @@
 """What nodes send each other: versioned envelopes around news, in MessagePack.
 
-An envelope is an array of the version, the id of the node it is from (16 bytes), the kind, and the content as a map.
-A node skips what it does not know, a version as well as a kind, so that two releases can serve side by side; a content
-may gain optional fields without a new version.
+An envelope is an array of the version, the id of the node it is from (16 bytes), the kind, and the content as a map;
+of what is followed there, also when it was sent. A node skips what it does not know, a version as well as a kind or
+what comes after the last element, so that two releases can serve side by side; a content may gain optional fields
+without a new version.
 """
 
 from typing import Final
@@ -12,8 +13,8 @@ import msgspec
 from attrs import frozen
 
 from actors.bridge.news import Advanced, Committed, MarksMoved, TypingMoved, WhoTypes
-
 from actors.bridge.notices import Notices
+
 VERSION: Final = 1
 
 
@@ -43,8 +44,33 @@ class Farewell:
     """The node ends in good order: its silence means nothing."""
 
 
+@frozen
+class Traced:
+    """The way of a message on the node that sends this, for the node `to`, which follows it.
+
+    `began` is in seconds since 1970 by the sender's clock, `behind` the seconds from the publish until then by the
+    clocks of both; of each of `hops` the name, the seconds after the first, and a remark.
+    """
+
+    to: UUID
+    message_id: UUID
+    began: float
+    behind: float
+    hops: tuple[tuple[str, float, str], ...]
+
+
 Content = (
-    Committed | Advanced | TypingMoved | WhoTypes | MarksMoved | Notified | Notices | PresenceTold | Beat | Farewell
+    Committed
+    | Advanced
+    | TypingMoved
+    | WhoTypes
+    | MarksMoved
+    | Notified
+    | Notices
+    | PresenceTold
+    | Beat
+    | Farewell
+    | Traced
 )
 
 _KINDS: Final[dict[type[Content], str]] = {
@@ -54,10 +80,11 @@ _KINDS: Final[dict[type[Content], str]] = {
     WhoTypes: "who-types",
     MarksMoved: "marks",
     Notified: "notified",
-    PresenceTold: "presence",
     Notices: "notices",
+    PresenceTold: "presence",
     Beat: "beat",
     Farewell: "farewell",
+    Traced: "traced",
 }
 
 
@@ -66,6 +93,7 @@ class _Sealed(msgspec.Struct, array_like=True):
     node: UUID
     kind: str
     content: msgspec.Raw
+    told_at: object = None
 
 
 class _Version(msgspec.Struct, array_like=True):
@@ -74,10 +102,11 @@ class _Version(msgspec.Struct, array_like=True):
 
 @frozen
 class Letter:
-    """What another node has sent."""
+    """What another node has sent; `told_at`, in seconds since 1970, when it follows that."""
 
     node_id: UUID
     content: Content
+    told_at: float | None = None
 
 
 def kind_of(content: Content) -> str:
@@ -102,7 +131,9 @@ class Envelopes:
         kind = self._encode((VERSION, node_id, "", None))
         self._own = kind[: kind.index(node_id.bytes) + len(node_id.bytes)]
 
-    def seal(self, content: Content) -> bytes:
+    def seal(self, content: Content, told_at: float | None = None) -> bytes:
+        if told_at is not None:
+            return self._encode((VERSION, self._node, _KINDS[type(content)], content, told_at))
         return self._encode((VERSION, self._node, _KINDS[type(content)], content))
 
     def open(self, payload: bytes) -> Letter | None:
@@ -116,7 +147,8 @@ class Envelopes:
                 self.unknown += 1
                 self.foreign += sealed.version != VERSION
                 return None
-            return Letter(sealed.node, decoder.decode(sealed.content))
+            told_at = sealed.told_at if isinstance(sealed.told_at, float) else None
+            return Letter(sealed.node, decoder.decode(sealed.content), told_at)
         except (msgspec.DecodeError, UnicodeDecodeError):
             self._skip(payload)
             return None

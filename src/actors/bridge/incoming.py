@@ -1,7 +1,7 @@
 """What the other nodes tell, handed to whom it concerns here."""
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Protocol
 from uuid import UUID
 
@@ -9,7 +9,7 @@ import trio
 
 from actors.bridge.broker import Received
 from actors.bridge.channels import Channels, Kind
-from actors.bridge.envelope import Beat, Content, Envelopes, Farewell, Notified, PresenceTold, kind_of
+from actors.bridge.envelope import Beat, Content, Envelopes, Farewell, Letter, Notified, PresenceTold, Traced, kind_of
 from actors.bridge.news import Advanced, Committed, MarksMoved, MarksStored, News, TypingMoved, WhoTypes
 from actors.bridge.notices import Notices, unfold
 from actors.bridge.peers import Peers
@@ -17,8 +17,10 @@ from actors.conversation.messages import ConversationMessage, Heard
 from actors.presence.ports import PresenceNews
 from actors.runtime.mailbox import MailboxFull
 from actors.runtime.ref import Ref
+from actors.tracing.hops import Tracing
 from actors.users.messages import Notify
 from chatcore.errors import ChatError
+from chatcore.model import Event
 
 
 class LiveConversations(Protocol):
@@ -27,6 +29,14 @@ class LiveConversations(Protocol):
     def live(self, key: UUID) -> Ref[ConversationMessage] | None: ...
 
     def keys(self) -> list[UUID]: ...
+
+
+class TraceKeeper(Protocol):
+    """Who keeps the ways of messages, for this node and for others that ask."""
+
+    def heard(self, node_id: UUID, conversation_id: UUID, events: Sequence[Event], told_at: float | None) -> None: ...
+
+    def reported(self, node_id: UUID, traced: Traced) -> None: ...
 
 
 class Incoming:
@@ -48,6 +58,7 @@ class Incoming:
     ) -> None:
         self.dropped: Counter[str] = Counter()
         self.presence: PresenceNews | None = None
+        self.traces: TraceKeeper | None = None
         self._envelopes = envelopes
         self._channels = channels
         self._conversations = conversations
@@ -69,6 +80,8 @@ class Incoming:
         self._peers.heard(letter.node_id, trio.current_time(), leaves=isinstance(content, Farewell))
         match self._channels.find(received.channel), content:
             case (Kind.CONVERSATION, key), Committed() | Advanced() | TypingMoved() | WhoTypes() | MarksMoved():
+                if letter.told_at is not None or Tracing.by is not None:
+                    self._trace(key, letter)
                 self.tell(key, content)
             case (Kind.USER, key), Notified(conversation_id, body, seq):
                 self._tell_users(Notify(conversation_id, ((key, body),), seq))
@@ -81,6 +94,9 @@ class Incoming:
                     self.presence.heard(key, online=online)
             case _, Beat() | Farewell():
                 pass
+            case _, Traced():
+                if self.traces is not None:
+                    self.traces.reported(letter.node_id, content)
             case _:
                 self._count_dropped(content)
 
@@ -120,6 +136,10 @@ class Incoming:
             marks, self._untold_marks = self._untold_marks, {}
             for conversation_id, stored in marks.items():
                 self.tell(conversation_id, stored)
+
+    def _trace(self, conversation_id: UUID, letter: Letter) -> None:
+        if self.traces is not None and isinstance(letter.content, Committed):
+            self.traces.heard(letter.node_id, conversation_id, letter.content.events, letter.told_at)
 
     def _remember(self, conversation_id: UUID, rev: int) -> None:
         self._behind[conversation_id] = max(rev, self._behind.get(conversation_id, 0))

@@ -9,22 +9,25 @@ from attrs import frozen
 
 from actors.bridge.broker import Broker, Received
 from actors.bridge.channels import NODES, Channels, Kind, notices_of
-from actors.bridge.envelope import Beat, Content, Envelopes, Farewell, Notified, PresenceTold, kind_of
+from actors.bridge.envelope import Beat, Content, Envelopes, Farewell, Notified, PresenceTold, Traced, kind_of
 from actors.bridge.news import Advanced, Committed, News
 from actors.bridge.notices import fold
 from actors.bridge.peers import Peers
+from actors.tracing.hops import Hop, Tracing, ids_of_events
 from actors.users.messages import Notify
 
 
 @frozen
 class OutgoingLimits:
-    """A commit over `batch_bytes` is told of, not told. At most `conversations` wait to be told of."""
+    """A commit over `batch_bytes` is told of, not told. At most `conversations` wait to be told of. A notification is
+    for at most `users` at a time.
+    """
 
     batch_bytes: int = 65_536
     conversations: int = 16_384
+    users: int = 1024
     retry_seconds: float = 0.02
 
-    users: int = 1024
 
 class Outgoing:
     """Publishes at once, and does not wait.
@@ -43,9 +46,9 @@ class Outgoing:
         self._broker = broker
         self._envelopes = envelopes
         self._channels = channels
+        self._peers = peers
         self._limits = limits
         self._is_up = False
-        self._peers = peers
         self._overdue: dict[UUID, int] = {}
         self._work = trio.Event()
 
@@ -62,12 +65,15 @@ class Outgoing:
             self._coalesce(conversation_id, rev, news)
         else:
             channel = self._channels.name(Kind.CONVERSATION, conversation_id)
-            payload = self._envelopes.seal(news)
+            payload = self._envelopes.seal(news, _told_at(news))
             if len(payload) > self._limits.batch_bytes:
                 self.coalesced += 1
                 payload = self._envelopes.seal(Advanced(rev))
+                _trace(news, "too large: the others read it from the database")
             if not self._broker.publish(channel, payload):
                 self._coalesce(conversation_id, rev, news)
+            elif Tracing.by is not None:
+                _trace(news, "")
 
     def users(self, notify: Notify) -> None:
         """By the users' own channels, or to all nodes at once where those are fewer."""
@@ -81,6 +87,9 @@ class Outgoing:
 
     def presence(self, user_id: UUID, *, online: bool) -> None:
         self._drop_unless_sent(self._channels.name(Kind.PRESENCE, user_id), PresenceTold(online))
+
+    def traced(self, traced: Traced) -> None:
+        self._drop_unless_sent(NODES, traced)
 
     def beat(self) -> None:
         if self._is_up:
@@ -133,6 +142,7 @@ class Outgoing:
             self.dropped[kind_of(content)] += 1
             return
         self.coalesced += isinstance(content, Committed)
+        _trace(content, "told of later: Redis is away or behind")
         self._overdue[conversation_id] = max(rev, known or 0)
         if self._is_up:
             self._work.set()
@@ -140,6 +150,15 @@ class Outgoing:
     def _drop_unless_sent(self, channel: str, content: Content) -> None:
         if not (self._is_up and self._broker.publish(channel, self._envelopes.seal(content))):
             self.dropped[kind_of(content)] += 1
+
+
+def _told_at(news: News) -> float | None:
+    return Tracing.by.mark(news.events) if Tracing.by is not None and isinstance(news, Committed) else None
+
+
+def _trace(content: Content, says: str) -> None:
+    if Tracing.by is not None and isinstance(content, Committed):
+        Tracing.by.pass_by(ids_of_events(content.events), Hop.BRIDGE_PUBLISHED, says)
 
 
 def _rev_of(news: News) -> int | None:

@@ -11,6 +11,7 @@ from actors.conversation.messages import ConversationMessage, Post
 from actors.conversation.room import Room
 from actors.ports import MessageLog
 from actors.runtime.mailbox import Mailbox
+from actors.tracing.hops import Hop, Tracing
 from chatcore.errors import ChatError
 from chatcore.model import Appended, Event
 
@@ -64,10 +65,15 @@ class Express:
         room = self._room
         if not isinstance(message, Post) or room.gone or message.message.sender_id not in room.marks:
             return False
-        if trio.current_time() >= message.reply.deadline:
+        if room.silenced and message.message.sender_id in room.silenced:
+            return False
+        now = trio.current_time()
+        if now >= message.reply.deadline:
             return False
         if not self._log.append_at_once((message.message,), self._answered):
             return False
+        if Tracing.by is not None:
+            Tracing.by.pass_by((message.message.id,), Hop.EXPRESS, at=now)
         self._post = message
         self._mailbox.hold(message)
         return True

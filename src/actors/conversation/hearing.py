@@ -10,6 +10,7 @@ from actors.conversation.agenda import Agenda, Task
 from actors.conversation.messages import Heard
 from actors.conversation.room import ConversationServices, Room
 from actors.conversation.subscription import Topic
+from actors.tracing.hops import Hop, Tracing, ids_of_events
 from chatcore.errors import ChatError
 from chatcore.gate import Admission
 from chatcore.model import Event
@@ -30,6 +31,10 @@ class Hearing:
 
     async def hear(self, room: Room, heard: Sequence[Heard]) -> None:
         self._filled = self._failed = False
+        if Tracing.by is not None:
+            for each in heard:
+                if isinstance(each.news, Committed):
+                    Tracing.by.pass_by(ids_of_events(each.news.events), Hop.MAILBOX_OUT)
         events: list[Event] = []
         size = 0
         for each in heard:

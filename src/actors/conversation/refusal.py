@@ -1,6 +1,7 @@
 """How a message that will not be handled is answered."""
 
-from actors.conversation.messages import ConversationMessage, Detach, Heard, PresenceChanged
+from actors.conversation.messages import ConversationMessage, Detach, Heard, Post, PresenceChanged
+from actors.tracing.hops import Tracing
 from chatcore.errors import ChatError
 
 
@@ -10,6 +11,8 @@ def refuse(message: ConversationMessage, error: ChatError) -> None:
         case Detach() | Heard() | PresenceChanged():
             pass
         case _:
+            if Tracing.by is not None and isinstance(message, Post):
+                Tracing.by.settled([message.message], error)
             message.reply.fail(error)
 
 

@@ -56,6 +56,9 @@ class Mailbox(Generic[M]):
     on_spent: ClassVar[Callable[[str, float], None] | None] = None
     """While somebody watches: told a mailbox's name and the seconds spent on what was taken from it. Must not raise."""
 
+    on_accepted: ClassVar[Callable[[object], None] | None] = None
+    """While somebody follows: told each message that is queued, before it can be received. Must not raise."""
+
     def __init__(self, name: str, capacity: int, clock: Callable[[], float] = trio.current_time) -> None:
         if capacity < 1:
             raise ValueError("a mailbox holds at least one message")
@@ -94,6 +97,8 @@ class Mailbox(Generic[M]):
         if len(self._queue) >= self.capacity:
             self.refused_total += 1
             raise MailboxFull(self.name)
+        if Mailbox.on_accepted is not None:
+            Mailbox.on_accepted(message)
         self._queue.append((self._clock(), message))
         if self._receiver is not None:
             self._wake_receiver()
@@ -283,6 +288,8 @@ class Mailbox(Generic[M]):
             task = next(iter(self._putters))
             putter = self._putters.pop(task)
             putter.accepted = True
+            if Mailbox.on_accepted is not None:
+                Mailbox.on_accepted(putter.message)
             self._queue.append((now, putter.message))
             trio.lowlevel.reschedule(task)
         return batch

@@ -58,6 +58,11 @@ class Settings:
     )
     management_port: int = integer(8081, "port of /metrics and console; 0 takes any free one", least=0, most=65_535)
     console_read_only: bool = switch(False, "that the console may look only, and do nothing")
+    console_traces: int = integer(256, "messages that the console follows at once; the oldest is dropped", most=65_536)
+    console_repl: bool = switch(False, "that the console may run Python in the event loop; never when read-only")
+    console_repl_in_production: bool = switch(False, "that it may so with the profile production, too")
+    console_repl_timeout: float = number(5.0, "time for what the console runs", most=60.0)
+    console_repl_output: int = integer(65_536, "output of what the console runs; more is cut", least=256, most=2**24)
     stall_threshold: float = number(0.1, "time the event loop may be held before the console keeps why", least=0.02)
     trusted_proxies: tuple[Network, ...] = listing(
         _TRUSTED, "networks whose X-Forwarded-For and X-Forwarded-Proto are believed", network

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from actors.bridge.envelope import Beat, Content, Envelopes, Farewell, Letter, Notified, PresenceTold
+from actors.bridge.envelope import Beat, Content, Envelopes, Farewell, Letter, Notified, PresenceTold, Traced
 from actors.bridge.news import Advanced, Committed, MarksMoved, TypingMoved, WhoTypes
 from actors.bridge.notices import Notices
 from chatcore.model import Event, EventKind, Mark, Message
@@ -51,6 +51,14 @@ contents: st.SearchStrategy[Content] = st.one_of(
         st.none() | numbers,
     ),
     st.builds(PresenceTold, st.booleans()),
+    st.builds(
+        Traced,
+        st.uuids(),
+        st.uuids(),
+        st.floats(0, 4e9),
+        st.floats(-10, 10),
+        st.lists(st.tuples(texts, st.floats(0, 10), texts), max_size=3).map(tuple),
+    ),
     st.sampled_from([WhoTypes(), Beat(), Farewell()]),
 )
 
@@ -61,6 +69,13 @@ def test_another_node_reads_what_was_sealed(content: Content) -> None:
     assert there.open(here.seal(content)) == Letter(HERE, content)
     assert here.open_own(here.seal(content)) == content
     assert (there.unknown, there.malformed) == (0, 0)
+
+
+@given(contents, st.floats(0, 4e9))
+def test_when_it_was_sent_is_read_of_what_is_followed(content: Content, told_at: float) -> None:
+    here, there = Envelopes(HERE), Envelopes(THERE)
+    assert there.open(here.seal(content, told_at)) == Letter(HERE, content, told_at)
+    assert here.open_own(here.seal(content, told_at)) == content
 
 
 @given(contents)

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 from uuid import UUID
 
-from attrs import frozen
+from attrs import define, frozen
 from psycopg.pq.abc import PGresult
 
 from actors.adapters.postgres.binary import TEXT_ARRAY, UUID_ARRAY, array, bigint, timestamptz
@@ -13,6 +13,7 @@ from actors.adapters.postgres.driver import is_away, is_retryable, refusal, sqls
 from actors.adapters.postgres.libpq import LibpqConnection, Query, ServerError
 from actors.adapters.postgres.ticket import Ticket
 from actors.adapters.rules import no_attachment
+from actors.tracing.hops import Hop, Tracing
 from chatcore.errors import ChatError, ErrorCode, forbidden, invalid, not_found, silenced, unavailable
 from chatcore.model import Appended, NewMessage
 
@@ -63,6 +64,17 @@ class Entry:
     ticket: Ticket[list[Outcome]]
 
 
+@define
+class AppendCounts:
+    """`reconnects` is how often the connection came up again after it had been down; `round_trip`, in seconds, of the
+    last batch, what had to be done for it after a failure included; None before the first.
+    """
+
+    batches: int = 0
+    reconnects: int = 0
+    round_trip: float | None = None
+
+
 class Batch:
     """Appends the messages of several callers in one statement, all of them in order.
 
@@ -80,6 +92,8 @@ class Batch:
 
     def query(self) -> Query:
         """What to send first."""
+        if Tracing.by is not None:
+            self._trace(Hop.BATCH_SENT, f"{len(self._items)} in it")
         if self.careful:
             return _careful_query(self._items)
         if len(self._items) > 1 or self._items[0].reply_to is not None:
@@ -88,6 +102,8 @@ class Batch:
 
     def outcomes(self, result: PGresult) -> list[Outcome] | None:
         """What came back, for `answers`; None if it tells the callers nothing, for `recover`."""
+        if Tracing.by is not None:
+            self._trace(Hop.COMMIT_ANSWERED, "")
         if self.careful:
             return _outcomes(result, len(self._items))
         if result.ntuples < len(self._items):
@@ -121,6 +137,10 @@ class Batch:
                 self.fail(error, ErrorCode.INTERNAL_ERROR)
             return None
 
+    def _trace(self, hop: Hop, says: str) -> None:
+        if Tracing.by is not None:
+            Tracing.by.pass_by([item.id for item in self._items], hop, says)
+
     def fail(self, error: Exception, code: ErrorCode = ErrorCode.UNAVAILABLE) -> None:
         for entry in self._entries:
             if code is ErrorCode.UNAVAILABLE:
@@ -129,6 +149,7 @@ class Batch:
                 entry.ticket.fail(ChatError(code, "The message could not be stored"))
 
     async def _carefully(self, connection: LibpqConnection, failure: ServerError | None) -> list[Outcome]:
+        self._trace(Hop.COMMIT_ANSWERED, "not as one: the careful way follows")
         for attempt in range(2, _ATTEMPTS + 1):
             try:
                 if failure is not None and self.careful and _is_an_items_fault(failure):

@@ -12,11 +12,12 @@ import psycopg
 import trio
 from trio import TASK_STATUS_IGNORED, TaskStatus
 
-from actors.adapters.postgres.batch import STATEMENTS, Batch, Entry, Outcome
+from actors.adapters.postgres.batch import STATEMENTS, AppendCounts, Batch, Entry, Outcome
 from actors.adapters.postgres.lane import LaneSettings, LaneState, LaneStatus
 from actors.adapters.postgres.libpq import LibpqConnection, LostError, ServerError, connect
 from actors.adapters.postgres.ticket import Ticket
-from actors.adapters.rules import check_body
+from actors.adapters.rules import check_body, refusal_of_body
+from actors.tracing.hops import Hop, Tracing, ids_of
 from chatcore.errors import ChatError, overloaded, unavailable
 from chatcore.model import NewMessage
 
@@ -79,6 +80,7 @@ class AppendWriter:
         """Messages that wait."""
         self.overloads = 0
         """Calls that were refused because too many waited."""
+        self.counts = AppendCounts()
 
     async def append(self, messages: Sequence[NewMessage]) -> list[Outcome]:
         """One outcome for each message, in order. Raises `UNAVAILABLE` (the outcome is unknown), `OVERLOADED`."""
@@ -98,14 +100,14 @@ class AppendWriter:
         """
         if self.state.status is LaneStatus.DOWN or self.waiting + len(messages) > self._queue_limit:
             return False
-        if any(_refusal(message) for message in messages):
+        if any(refusal_of_body(message) for message in messages):
             return False
         self._accept(messages, answered)
         return True
 
     async def _append_the_sound(self, messages: Sequence[NewMessage]) -> list[Outcome]:
         """What would fail the whole statement is refused before it is sent."""
-        refusals = [_refusal(message) for message in messages]
+        refusals = [refusal_of_body(message) for message in messages]
         sound = [message for message, refusal in zip(messages, refusals, strict=True) if refusal is None]
         answers = iter(await self._enqueue(sound))
         return [next(answers) if refusal is None else refusal for refusal in refusals]
@@ -155,6 +157,8 @@ class AppendWriter:
         size = sum([len(message.text) for message in messages])
         self._waiting.append((Entry(messages, ticket), size))
         self.waiting += len(messages)
+        if Tracing.by is not None:
+            Tracing.by.pass_by(ids_of(messages), Hop.STORE_QUEUED, f"{self.waiting} wait")
         if self._flight is None and self._connection is not None:
             if len(self._waiting) >= self._worthwhile:
                 self._launch()
@@ -277,6 +281,7 @@ class AppendWriter:
             self._wary = _WARY_BATCHES
             outcomes = await flight.recover(connection, failure)
         self._flight = None
+        self.counts.round_trip = trio.current_time() - self._limit + self._patience
         self._limit = math.inf
         # The database works on the next one while the callers of this are answered.
         self._launch()
@@ -289,6 +294,7 @@ class AppendWriter:
 
     def _send(self, connection: LibpqConnection, batch: Batch) -> None:
         self._limit = trio.current_time() + self._patience
+        self.counts.batches += 1
         connection.send(batch.query())
         if connection.unsent:
             self._nap.cancel()
@@ -327,6 +333,7 @@ class AppendWriter:
     def _become(self, status: LaneStatus, reason: str | None) -> None:
         if status is self.state.status or (self._stopping and reason != _STOPPED):
             return
+        self.counts.reconnects += status is LaneStatus.UP and self.state.status is LaneStatus.DOWN
         self.state = LaneState(status, trio.current_time(), reason)
         if status is LaneStatus.UP:
             _log.info("the database connection for appends is up")
@@ -337,11 +344,3 @@ class AppendWriter:
                 reason,
             )
             self._refuse_waiting()
-
-
-def _refusal(message: NewMessage) -> ChatError | None:
-    try:
-        check_body(message.text, message.client_message_id)
-    except ChatError as refusal:
-        return refusal
-    return None

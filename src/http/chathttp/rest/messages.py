@@ -8,6 +8,7 @@ from quart import Blueprint, Response, request
 
 from actors.conversation.messages import Delete, Edit, MarkRead, Post
 from actors.ports import Standing
+from actors.tracing.hops import Tracing
 from chatcore.errors import ChatError, ErrorCode, invalid, unavailable
 from chatcore.model import Appended, Event, Message, NewMessage
 from chatcore.validation import check_text
@@ -58,6 +59,8 @@ def messages_blueprint(services: Services) -> Blueprint:
             client_message_id=given.client_message_id,
             reply_to=given.reply_to,
         )
+        if Tracing.by is not None:
+            Tracing.by.begin(new)
         appended: Appended = await services.conversations.ref(new.conversation_id).ask(
             lambda reply: Post(new, reply), timeout=timeout
         )

@@ -10,6 +10,7 @@ import trio
 from actors.conversation.messages import ConversationMessage, MarkRead, Post, StartTyping, StopTyping
 from actors.runtime.mailbox import MailboxFull
 from actors.runtime.reply import Reply
+from actors.tracing.hops import Tracing
 from chatcore.errors import ChatError, ErrorCode, not_found
 from chatcore.model import Appended, NewMessage
 from chathttp.session.link import Link
@@ -108,10 +109,14 @@ class Sender:
         )
         reply = Reply(partial(self._answered, command), now + self._policy.ask_timeout)
         self._in_flight += 1
+        if Tracing.by is not None:
+            Tracing.by.begin(message, self._link.transport.last_received)
         try:
             await self._post_or_wait(Post(message, reply))
-        except ChatError:
+        except ChatError as error:
             self._in_flight -= 1
+            if Tracing.by is not None:
+                Tracing.by.settled([message], error)
             raise
 
     def _answered(self, command: Send, answer: Appended | ChatError) -> None:

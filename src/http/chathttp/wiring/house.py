@@ -17,6 +17,7 @@ from actors.conversation.room import ConversationServices
 from actors.presence.actor import Presence
 from actors.runtime.events import SupervisorEvent
 from actors.runtime.spec import RestartIntensity
+from actors.tracing.tracer import Tracer
 from actors.users.actor import Users
 from chathttp.policies import bridge_policy, conversation_policy, presence_policy
 from chathttp.settings import Settings
@@ -31,6 +32,7 @@ class House:
 
     Attributes:
         bridge: None for a node that is alone.
+        tracer: Follows messages here, and for the other nodes.
     """
 
     def __init__(
@@ -42,7 +44,8 @@ class House:
         on_event: Callable[[SupervisorEvent], None],
     ) -> None:
         redis = _make_redis(settings, new_id(), rng) if settings.redis_url else None
-        self.bridge = None if redis is None else self._make_bridge(settings, redis, stores, new_id())
+        self.tracer = Tracer(new_id(), limit=settings.console_traces)
+        self.bridge = None if redis is None else self._make_bridge(settings, redis, stores, self.tracer.node_id)
         relay = Alone() if self.bridge is None else self.bridge
         self.users = Users(settings.notification_mailbox, relay, memory=settings.notification_memory)
         self.presence = Presence(
@@ -57,6 +60,8 @@ class House:
         )
         if self.bridge is not None:
             self.bridge.give_presence_to(self.presence)
+            self.bridge.give_traces_to(self.tracer)
+            self.tracer.report = self.bridge.tell_traced
         self.conversations = supervise_conversations(
             ConversationServices(
                 stores.messages,
