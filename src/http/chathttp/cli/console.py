@@ -1,6 +1,7 @@
-"""``stackmentor console``: what a node of this machine is at."""
+"""``stackmentor console``: what a node of this machine is at, live in the terminal or printed once."""
 
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated
 
@@ -14,7 +15,8 @@ from chathttp.cli.environment import QUIET, read_settings
 
 def console(
     once: Annotated[bool, typer.Option("--once", help="Print everything once, and end.")] = False,
-    json: Annotated[bool, typer.Option("--json", help="As JSON, one object a node and line.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="With --once: as JSON, one object a node and line.")] = False,
+    read_only: Annotated[bool, typer.Option("--read-only", help="Offer no action on the node.")] = False,
     data_dir: Annotated[Path | None, typer.Option(help="Where the node keeps its data.")] = None,
     pid: Annotated[int | None, typer.Option(help="Of several nodes only this process.")] = None,
     observe: Annotated[float, typer.Option(help="Seconds to watch before the look, for rates and times.")] = 0.5,
@@ -26,9 +28,10 @@ def console(
     reveal: Annotated[bool, typer.Option("--reveal", help="Users' ids; this is noted in the node's log.")] = False,
 ) -> None:
     """Look into a running node: its tasks, supervisors, actors, sockets, and what is wrong with them."""
-    if not once:
-        raise typer.BadParameter("only --once is there")
     settings = read_settings(QUIET, data_dir=data_dir)
+    if not once:
+        _open_terminal(settings.data_dir, pid, read_only=read_only, reveal=reveal)
+        return
     query = {"observe": f"{observe:g}", "fan": str(fan), "limit": str(limit), "reveal": str(reveal).lower()}
     query |= {name: value for name, value in (("sections", sections), ("root", root), ("grep", grep)) if value}
     for number, beacon in enumerate(_nodes(settings.data_dir, pid)):
@@ -37,6 +40,18 @@ def console(
             sys.stdout.write(body.decode() + "\n")
         else:
             sys.stdout.write(("\n" if number else "") + plain(decode(body)))
+
+
+def _open_terminal(data_dir: Path, pid: int | None, *, read_only: bool, reveal: bool) -> None:
+    if find_spec("textual") is None or find_spec("websockets") is None:
+        raise ConsoleError("the console needs its extra: pip install 'stackmentor-chat[console]'; --once works without")
+    found = _nodes(data_dir, pid)
+    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        raise ConsoleError("the console needs a terminal; --once prints everything as text")
+    from chatconsole.terminal.app import run
+    from chatconsole.terminal.nodes import Nodes
+
+    run(Nodes(data_dir), found[0] if len(found) == 1 else None, read_only=read_only, reveal=reveal)
 
 
 def _nodes(data_dir: Path, pid: int | None) -> list[Beacon]:
