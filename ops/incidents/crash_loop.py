@@ -20,14 +20,21 @@ def render(room: Room) -> None:
     raise LookupError(f"no template for a message of {room.id}")
 
 
+def is_poison(events: Sequence[Event]) -> bool:
+    return any(event.message.text.startswith("!crash") for event in events)
+
+
 def plant() -> None:
-    admit, resynchronise = Room.admit, Room.resynchronise
+    admit, admit_at_once, resynchronise = Room.admit, Room.admit_at_once, Room.resynchronise
 
     async def admit_or_crash(self: Room, events: Sequence[Event], prev_rev: int) -> None:
-        if any(event.message.text.startswith("!crash") for event in events):
+        if is_poison(events):
             poisoned.add(self.id)
             render(self)
         await admit(self, events, prev_rev)
+
+    def leave_to_admit(self: Room, events: Sequence[Event], prev_rev: int) -> bool:
+        return not is_poison(events) and admit_at_once(self, events, prev_rev)
 
     async def resynchronise_or_crash(self: Room) -> None:
         if self.id in poisoned:
@@ -35,6 +42,7 @@ def plant() -> None:
         await resynchronise(self)
 
     Room.admit = admit_or_crash
+    Room.admit_at_once = leave_to_admit
     Room.resynchronise = resynchronise_or_crash
 
 

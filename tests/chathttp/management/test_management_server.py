@@ -46,7 +46,7 @@ async def test_metrics_are_served_as_text_each_time_on_a_connection_of_its_own()
                 assert await client.at_end()
 
 
-@pytest.mark.parametrize("path", ["/", "/metrics/", "/api/users/me", "/ws"])
+@pytest.mark.parametrize("path", ["/web", "/metrics/", "/api/users/me", "/ws"])
 async def test_other_paths_do_not_exist(path: str) -> None:
     async with running() as server, connected(server) as client:
         status, headers, body = await request(client, path)

@@ -11,6 +11,8 @@ from chatcore.errors import overloaded, unavailable
 
 T = TypeVar("T")
 
+JOB_NAME: Final = "management job"
+"""Of the tasks that do the jobs in the node's loop."""
 WAITING: Final = 64
 """Jobs that may wait to be taken by the loop; more are refused as `OVERLOADED`."""
 
@@ -66,7 +68,7 @@ class Crossing:
         """Forever."""
         async with trio.open_nursery() as jobs:
             async for job in self._receive:
-                jobs.start_soon(job, name="management job")
+                jobs.start_soon(job, name=JOB_NAME)
 
     async def call(self, work: Callable[[], Awaitable[T]], *, timeout: float) -> T:
         """In the other loop: have the node's do `work`. Raises what that raises, `LoopBlockedError`, `OVERLOADED`, and

@@ -18,6 +18,7 @@ from trio.lowlevel import Task
 from actors.runtime.mailbox import Mailbox
 from chatconsole.api.loop import Ended, Step
 from chathttp.management import trio_inside
+from chathttp.management.crossing import JOB_NAME
 from chathttp.management.places import failure, where
 
 STEPS_KEPT: Final = 20
@@ -111,6 +112,8 @@ class Observer(Instrument):
             self.growth[nursery].exited += 1
             if not nursery.child_tasks:
                 del self.growth[nursery]
+        if task.name == JOB_NAME:  # looks of the console would push out all else
+            return
         error = trio_inside.outcome_of(task)
         if error is None:
             why, failed = "returned", None

@@ -140,8 +140,9 @@ export class App {
     const wanted = this._view.wanted?.();
     if (!wanted) return;
     const missing = wanted.sections.filter((section) => snapshot[section] === undefined);
-    byId('view').toggleAttribute('data-stale', missing.length > 0);
-    if (missing.length < wanted.sections.length) this._view.show(snapshot);
+    const isKnown = missing.length < wanted.sections.length;
+    byId('view').toggleAttribute('data-stale', !isKnown);
+    if (isKnown) this._view.show(snapshot);
   }
 
   _tell() {
@@ -189,7 +190,11 @@ export class App {
     byId('view').removeAttribute('data-stale');
     byId('view').replaceChildren(this._tools(id, title), this._view.element);
     this._watchView();
-    this._view.element.querySelector('[tabindex="0"]')?.focus({ preventScroll: true });
+    this._focusView();
+  }
+
+  _focusView() {
+    (this._view.main ?? this._view.element.querySelector('[tabindex="0"]'))?.focus({ preventScroll: true });
   }
 
   _tools(id, title) {
@@ -220,7 +225,7 @@ export class App {
   _key(event) {
     if (event.altKey || event.ctrlKey || event.metaKey || document.querySelector('dialog[open]')) return;
     if (event.target.closest('input, textarea, select')) {
-      if (event.key === 'Escape') byId('view').querySelector('[tabindex="0"]')?.focus();
+      if (event.key === 'Escape') this._focusView();
       return;
     }
     const view = VIEWS.find(({ id, key }) => key === event.key && !byId(`tab-${id}`).hidden);

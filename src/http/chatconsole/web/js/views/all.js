@@ -14,8 +14,8 @@ import { WarningsView } from './warnings.js';
 
 /**
  * `make` gives a view: its `element`, `tools` beside its title, `wanted()` the view of the node that it draws by `show`, `base` for
- * the event loop and the warnings, which are always watched, `filter(text)`, `enter(argument)` and `leave()`. All but `element` may
- * be missing.
+ * the event loop and the warnings, which are always watched, `filter(text)`, `enter(argument)` and `leave()`, and
+ * `main`, what gets the focus. All but `element` may be missing.
  */
 export const VIEWS = [
   { id: 'tree', key: '1', title: 'Tree', make: (context) => new TreeView(context) },

@@ -8,7 +8,7 @@ const ROWS = 500;
 const TROUBLE = ['crashed', 'quarantined', 'backoff'];
 
 const COLUMNS = [
-  { title: 'Actor', width: 'minmax(18rem, 1fr)', text: (row) => row.name, value: (row) => row.name },
+  { title: 'Actor', width: 'minmax(24rem, 1fr)', text: (row) => row.name, value: (row) => row.name },
   {
     title: 'State', width: '7.5rem', text: (row) => row.state, value: (row) => row.state,
     tone: (row) => (TROUBLE.includes(row.state) ? 'bad' : ''),

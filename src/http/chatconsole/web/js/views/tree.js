@@ -15,6 +15,7 @@ export class TreeView {
     this._skip = 0;
     this._supervision = new TreeList('Supervision', { drawRow: drawSupervised, onOpen: (row) => this._openSupervised(row.it) });
     this._tasks = new TreeList('Tasks', { drawRow: drawTask, onOpen: (row) => this._openTask(row) });
+    this.main = this._tasks.element;
     this._about = element('p', { class: 'hint' });
     this._whole = element('button', { type: 'button', text: 'Whole tree', hidden: true, onclick: () => this._look(null, 0) });
     this._next = element('button', { type: 'button', text: 'Next', hidden: true, onclick: () => this._look(this._root, this._skip + this._fan) });
@@ -38,6 +39,7 @@ export class TreeView {
   }
 
   show({ supervision, tasks }) {
+    this._supervision.element.toggleAttribute('data-stale', !supervision);
     if (supervision) this._supervision.set(supervisedRows(supervision));
     if (!tasks) return;
     this._tasks.set(taskRows(tasks));

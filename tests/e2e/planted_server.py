@@ -1,0 +1,36 @@
+"""`stackmentor dev` with the faults of ops/incidents, and more tasks than a page could draw: `!crowd` starts them."""
+
+import sys
+
+import trio
+
+from chathttp import wire
+from chathttp.cli import main
+from ops.incidents import blocked_loop, crash_loop
+
+CROWD = 10_000
+
+
+async def member_of_the_crowd() -> None:
+    with trio.move_on_after(3600):
+        await trio.sleep_forever()  # in the crowd
+
+
+def plant_crowd() -> None:
+    check = wire.check_text
+
+    def check_and_start(text: str, *, attachments: int = 0) -> None:
+        check(text, attachments=attachments)
+        if text.startswith("!crowd"):
+            for number in range(CROWD):
+                trio.lowlevel.spawn_system_task(member_of_the_crowd, name=f"<b>member</b> {number}")
+
+    wire.check_text = check_and_start
+
+
+if __name__ == "__main__":
+    blocked_loop.HELD = 6.0
+    for plant in (blocked_loop.plant, crash_loop.plant, plant_crowd):
+        plant()
+    sys.argv[1:] = ["dev"]
+    main()
