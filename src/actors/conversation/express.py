@@ -65,8 +65,6 @@ class Express:
         room = self._room
         if not isinstance(message, Post) or room.gone or message.message.sender_id not in room.marks:
             return False
-        if room.silenced and message.message.sender_id in room.silenced:
-            return False
         now = trio.current_time()
         if now >= message.reply.deadline:
             return False
