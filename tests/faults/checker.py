@@ -38,6 +38,8 @@ class Kind(StrEnum):
     STALE = "stale"  # a subscriber that resumes by rev ended with another text
     MARK_FELL = "mark fell"
     MARK_LOST = "mark lost"  # acknowledged, and lower in the database
+    MARK_AHEAD = "mark ahead"  # delivered, says the database of what was not acknowledged
+    NOT_AGAIN = "not again"  # not acknowledged, and left out of the next subscription
     AFTER_REMOVAL = "after removal"
     REFUSED = "refused"  # an answer that is not among those that mean: try again
 

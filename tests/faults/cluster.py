@@ -137,18 +137,20 @@ class Cluster:
                 (conversation,),
             ).fetchall()
             marks = connection.execute(
-                "SELECT user_id::text, last_read_seq FROM participants WHERE conversation_id = %s", (conversation,)
+                "SELECT user_id::text, last_read_seq, last_delivered_seq FROM participants WHERE conversation_id = %s",
+                (conversation,),
             ).fetchall()
         rows = [StoredMessage(*each) for each in messages]
-        return Stored(conversation, row[0], row[1], rows, dict(marks), samples)
+        read, delivered = ({each[0]: each[number] for each in marks} for number in (1, 2))
+        return Stored(conversation, row[0], row[1], rows, read, samples, delivered)
 
-    def read_marks(self, conversation: str) -> dict[str, int]:
-        """By user. Raises `psycopg.Error` while the database is away."""
+    def marks(self, conversation: str) -> list[tuple[str, int, int]]:
+        """Users, what they have read, what they were delivered. Raises `psycopg.Error` while the database is away."""
         with psycopg.connect(self.database_url, connect_timeout=2) as connection:
-            rows = connection.execute(
-                "SELECT user_id::text, last_read_seq FROM participants WHERE conversation_id = %s", (conversation,)
+            return connection.execute(
+                "SELECT user_id::text, last_read_seq, last_delivered_seq FROM participants WHERE conversation_id = %s",
+                (conversation,),
             ).fetchall()
-        return dict(rows)
 
 
 @attrs.define

@@ -172,16 +172,19 @@ class StoredMessage:
 
 @attrs.frozen
 class MarkSample:
-    """A user's read mark in the database at some time."""
+    """A user's marks in the database, as they were at `at` or before."""
 
     user: str
     read: int
     at: float
+    delivered: int = 0
 
 
 @attrs.frozen
 class Stored:
-    """One conversation as the database has it at the end, and its read marks as they were on the way."""
+    """One conversation as the database has it at the end, and its marks as they were on the way. By user: `marks` of
+    what is read, `delivered`.
+    """
 
     conversation: str
     last_seq: int
@@ -189,3 +192,4 @@ class Stored:
     messages: Sequence[StoredMessage]
     marks: Mapping[str, int]
     samples: Sequence[MarkSample] = ()
+    delivered: Mapping[str, int] = attrs.field(factory=dict[str, int])

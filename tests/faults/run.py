@@ -10,11 +10,12 @@ import attrs
 import psycopg
 import trio
 
+from tests.faults.acknowledgements import MODES, AckLog, Acknowledger, check_acknowledgements
 from tests.faults.callers import Author, Caller, Reader
 from tests.faults.checker import Violation, check
 from tests.faults.clients import Sender, Subscriber
 from tests.faults.cluster import Cluster
-from tests.faults.history import History, MarkSample, Resumption
+from tests.faults.history import History, MarkSample, Resumption, Stored
 from tests.faults.world import Member, World
 
 FLOW_PATIENCE: Final = 20.0
@@ -82,6 +83,7 @@ class Outcome:
     timeline: Sequence[tuple[float, str]]
     unsettled: Sequence[str]
     """Clients that did not come to their end in time."""
+    ack_logs: Sequence[AckLog] = ()
 
     @property
     def failed(self) -> bool:
@@ -115,6 +117,7 @@ class Crowd:
     subscribers: Sequence[Subscriber]
     authors: Sequence[Author] = ()
     reader: Reader | None = None
+    acknowledgers: Sequence[Acknowledger] = ()
 
     @classmethod
     def one_way(cls, world: World, members: Iterator[Member], load: Load) -> Self:
@@ -129,7 +132,9 @@ class Crowd:
 
     @classmethod
     def busy(cls, world: World, members: Iterator[Member], load: Load) -> Self:
-        """On each node a sender and two subscribers, on two nodes an author; a reader, and one who wanders."""
+        """On each node a sender and two subscribers, on two nodes an author; a reader, one who wanders, and one in each
+        mode of acknowledging.
+        """
 
         def member(role: str) -> Member:
             return _named(next(members), role)
@@ -139,11 +144,13 @@ class Crowd:
         subscribers = [Subscriber(world, member(f"{by}"), by) for by in Resumption for _ in nodes]
         subscribers.append(Subscriber(world, member("wanderer"), Resumption.REV, wanders=True))
         authors = [Author(world, member("author"), pause=load.author_pause) for _ in nodes[:2]]
-        return cls(world, senders, subscribers, authors, Reader(world, member("reader")))
+        acknowledgers = [Acknowledger(world, member(f"ack:{mode}"), mode) for mode in MODES]
+        return cls(world, senders, subscribers, authors, Reader(world, member("reader")), acknowledgers)
 
     @property
-    def clients(self) -> Sequence[Sender | Subscriber | Author | Reader]:
-        return [*self.senders, *self.subscribers, *self.authors, *([] if self.reader is None else [self.reader])]
+    def clients(self) -> Sequence[Sender | Subscriber | Author | Reader | Acknowledger]:
+        readers = [] if self.reader is None else [self.reader]
+        return [*self.senders, *self.subscribers, *self.authors, *readers, *self.acknowledgers]
 
     async def settle(self, cluster: Cluster) -> list[str]:
         """Wait until all is acknowledged, and everybody has got the last message and change. Who did not in time."""
@@ -158,12 +165,21 @@ class Crowd:
                     for each in self.subscribers
                 )
             )
+            while self._not_delivered(last):
+                await trio.sleep(10 * POLL)
+                last = await trio.to_thread.run_sync(cluster.stored, self.world.conversation)
             return []
         late = [f"{each.member.name}: no answer, or sends on" for each in writers if not each.done]
         at = [
             f"{each.member.name} on {each.node}: seq {each.last_seq}, rev {each.last_rev}" for each in self.subscribers
         ]
-        return late + at
+        last = await trio.to_thread.run_sync(cluster.stored, self.world.conversation)
+        return late + at + self._not_delivered(last)
+
+    def _not_delivered(self, stored: Stored) -> list[str]:
+        """Who has not acknowledged the last message, as the database has it."""
+        marks = {each.member.name: stored.delivered[each.member.user.id] for each in self.acknowledgers}
+        return [f"{name}: delivered {mark}" for name, mark in marks.items() if mark < stored.last_seq]
 
 
 async def run_fault(
@@ -218,9 +234,13 @@ async def run_fault(
         unsettled = broken + [who for each in crowds for who in await each.settle(cluster)]
         nursery.cancel_scope.cancel()
     violations: list[Violation] = []
+    ack_logs = [client.log for each in crowds for client in each.acknowledgers]
     for each, taken in zip(crowds, samples, strict=True):
-        violations += check(each.world.history, [cluster.stored(each.world.conversation, taken)])
-    return Outcome(fault.name, seed, began, ended, heal, histories, violations, scene.timeline, unsettled)
+        stored = cluster.stored(each.world.conversation, taken)
+        violations += check(each.world.history, [stored])
+        for client in each.acknowledgers:
+            violations += check_acknowledgements(client.log, stored)
+    return Outcome(fault.name, seed, began, ended, heal, histories, violations, scene.timeline, unsettled, ack_logs)
 
 
 def _named(member: Member, role: str) -> Member:
@@ -249,11 +269,11 @@ async def _sample_marks(cluster: Cluster, conversation: str, samples: list[MarkS
     while True:
         await trio.sleep(SAMPLE_PAUSE)
         try:
-            marks = await trio.to_thread.run_sync(cluster.read_marks, conversation, abandon_on_cancel=True)
+            marks = await trio.to_thread.run_sync(cluster.marks, conversation, abandon_on_cancel=True)
         except psycopg.Error:
             continue
         now = trio.current_time()
-        samples += [MarkSample(user, read, now) for user, read in marks.items()]
+        samples += [MarkSample(user, read, now, delivered) for user, read, delivered in marks]
 
 
 @contextmanager

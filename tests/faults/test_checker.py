@@ -260,7 +260,8 @@ PLANTED: dict[Callable[[Run, random.Random], None], Kind] = {
 
 
 def test_every_kind_of_violation_is_planted() -> None:
-    assert set(PLANTED.values()) == set(Kind)
+    """Those of who acknowledges deliveries, in their own tests."""
+    assert set(PLANTED.values()) == set(Kind) - {Kind.NOT_AGAIN, Kind.MARK_AHEAD}
 
 
 @settings(deadline=None)
