@@ -45,7 +45,7 @@ check: $(VENV)/installed-dev
 	$(BIN)/lint-imports --no-logo
 
 test: setup check
-	$(BIN)/pytest
+	$(BIN)/pytest -n auto --dist loadfile --no-loadscope-reorder
 
 soak: setup
 	$(BIN)/python -m tests.faults --minutes $(or $(MINUTES),60)

@@ -1,5 +1,6 @@
 """Fixtures that start real servers; every one of them is gone when its scope ends. And the tests' names and order."""
 
+import os
 from collections.abc import Generator, Sequence
 from pathlib import Path
 from typing import Final
@@ -20,6 +21,11 @@ pytest_plugins = ("tests.kit.deadline",)
 
 LONG: Final = ("faults", "e2e", "integration", "ops")
 """Folders whose files take long, the longest first."""
+
+
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """Of ``-n auto``: most of what takes long waits."""
+    return 2 * (os.cpu_count() or 1)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -5,6 +5,8 @@ import time
 from pathlib import Path
 from typing import Final
 
+import pytest
+
 from tests.e2e.loaded_clients import LoadedClients
 from tests.kit.devserver import DevServer
 
@@ -16,6 +18,7 @@ WINDOW: Final = 8
 LOG_TAIL: Final = 5_000
 
 
+@pytest.mark.timeout(600)
 def test_after_fifty_kills_every_acknowledged_message_is_there_once_and_in_order(data_dir: Path) -> None:
     rng = random.Random(SEED)
     unlimited = {"STACKMENTOR_SEND_RATE": "100000", "STACKMENTOR_SEND_BURST": "100000"}
