@@ -11,6 +11,8 @@ import attrs
 import trio
 from quart_trio import QuartTrio
 
+from actors.adapters.memory.features import MemoryFeatureStore
+from actors.features.actor import Features
 from actors.bridge.alone import Alone
 from actors.conversation.directory import Conversations, supervise_conversations
 from actors.conversation.policy import ConversationPolicy
@@ -150,6 +152,9 @@ async def open_rest(
         rng=random.Random(1),
     )
     notified: list[Notify] = []
+    features = Features(
+        MemoryFeatureStore(), limit=settings.max_features, refresh_seconds=60.0, tell_others=lambda: None
+    )
 
     presence = SeenUsers()
     health = HealthSwitch()
@@ -162,6 +167,7 @@ async def open_rest(
         users=chat.users,
         standings=chat.standings,
         search=chat.search,
+        features=features,
         conversations=conversations,
         tell_users=notified.append,
         presence=presence,
@@ -177,5 +183,6 @@ async def open_rest(
     mint = TokenMint(kit.keys, issuer=kit.config.issuer, client_id=kit.config.client_id, lifetime=3600.0)
     async with trio.open_nursery() as nursery:
         await nursery.start(conversations.run)
+        nursery.start_soon(features.run)
         yield RestKit(create_app(services), kit, conversations, health, notified, presence, mint)
         nursery.cancel_scope.cancel()

@@ -16,6 +16,7 @@ from actors.bridge.incoming import Incoming, LiveConversations, TraceKeeper
 from actors.bridge.news import News
 from actors.bridge.outgoing import Outgoing, OutgoingLimits
 from actors.bridge.peers import Peers
+from actors.bridge.staleness import Copied, Stale
 from actors.bridge.sweeper import Progress, Sweeper, SweepPolicy
 from actors.presence.ports import PresenceNews
 from actors.users.messages import Notify
@@ -49,7 +50,7 @@ class BridgeFigures:
 
 
 class Bridge:
-    """`Relay` and `PresenceRelay` over a `Broker`.
+    """`Relay`, `PresenceRelay` and `StaleRelay` over a `Broker`.
 
     Mailbox: none, what is told goes to the broker's bounded queue at once. Full, or away: a commit is told of once
     there is room again (one `Advanced` a conversation), all else is dropped and counted. What comes in goes to the
@@ -115,6 +116,13 @@ class Bridge:
 
     def tell_presence(self, user_id: UUID, *, online: bool) -> None:
         self._outgoing.presence(user_id, online=online)
+
+    def tell_stale(self, what: Copied, *keys: UUID) -> None:
+        self._outgoing.stale(Stale(what.value, keys))
+
+    def give_stale_to(self, what: Copied, outdated: Callable[[tuple[UUID, ...]], None]) -> None:
+        """Who is told what the other nodes have changed, as `CopyKeepers.add`."""
+        self._incoming.copies.add(what, outdated)
 
     def give_presence_to(self, presence: PresenceNews) -> None:
         """Who is told what the other nodes tell of presence."""
@@ -191,6 +199,7 @@ class Bridge:
                 case Back():
                     self._is_up = True
                     self._outgoing.back()
+                    self._incoming.copies.doubt_all()
                     self._outgoing.beat()
                     if self._incoming.presence is not None:
                         self._incoming.presence.restored()

@@ -3,11 +3,12 @@
 from uuid import UUID
 
 from actors.bridge.news import News
+from actors.bridge.staleness import Copied
 from actors.users.messages import Notify
 
 
 class Alone:
-    """Tells nobody and hears nothing. Implements `Relay` and `PresenceRelay`."""
+    """Tells nobody and hears nothing. Implements `Relay`, `PresenceRelay` and `StaleRelay`."""
 
     @property
     def alone(self) -> bool:
@@ -30,6 +31,9 @@ class Alone:
 
     def tell_users(self, notify: Notify) -> None:
         del notify
+
+    def tell_stale(self, what: Copied, *keys: UUID) -> None:
+        del what, keys
 
     def follow_presence(self, user_id: UUID) -> None:
         del user_id

@@ -14,6 +14,7 @@ from attrs import frozen
 
 from actors.bridge.news import Advanced, Committed, MarksMoved, TypingMoved, WhoTypes
 from actors.bridge.notices import Notices
+from actors.bridge.staleness import Stale
 
 VERSION: Final = 1
 
@@ -70,6 +71,7 @@ Content = (
     | PresenceTold
     | Beat
     | Farewell
+    | Stale
     | Traced
 )
 
@@ -84,6 +86,7 @@ _KINDS: Final[dict[type[Content], str]] = {
     PresenceTold: "presence",
     Beat: "beat",
     Farewell: "farewell",
+    Stale: "stale",
     Traced: "traced",
 }
 

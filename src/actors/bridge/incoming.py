@@ -13,6 +13,7 @@ from actors.bridge.envelope import Beat, Content, Envelopes, Farewell, Letter, N
 from actors.bridge.news import Advanced, Committed, MarksMoved, MarksStored, News, TypingMoved, WhoTypes
 from actors.bridge.notices import Notices, unfold
 from actors.bridge.peers import Peers
+from actors.bridge.staleness import CopyKeepers, Stale
 from actors.conversation.messages import ConversationMessage, Heard
 from actors.presence.ports import PresenceNews
 from actors.runtime.mailbox import MailboxFull
@@ -59,6 +60,7 @@ class Incoming:
         self.dropped: Counter[str] = Counter()
         self.presence: PresenceNews | None = None
         self.traces: TraceKeeper | None = None
+        self.copies = CopyKeepers()
         self._envelopes = envelopes
         self._channels = channels
         self._conversations = conversations
@@ -92,6 +94,8 @@ class Incoming:
             case (Kind.PRESENCE, key), PresenceTold(online):
                 if self.presence is not None:
                     self.presence.heard(key, online=online)
+            case _, Stale():
+                self.copies.hear(content)
             case _, Beat() | Farewell():
                 pass
             case _, Traced():

@@ -13,6 +13,7 @@ from actors.bridge.envelope import Beat, Content, Envelopes, Farewell, Notified,
 from actors.bridge.news import Advanced, Committed, News
 from actors.bridge.notices import fold
 from actors.bridge.peers import Peers
+from actors.bridge.staleness import Stale
 from actors.tracing.hops import Hop, Tracing, ids_of_events
 from actors.users.messages import Notify
 
@@ -90,6 +91,9 @@ class Outgoing:
 
     def traced(self, traced: Traced) -> None:
         self._drop_unless_sent(NODES, traced)
+
+    def stale(self, stale: Stale) -> None:
+        self._drop_unless_sent(NODES, stale)
 
     def beat(self) -> None:
         if self._is_up:

@@ -10,6 +10,7 @@ import msgspec
 from actors.presence.ports import Seen
 from actors.search import SearchHit
 from chatcore.errors import invalid
+from chatcore.features import Feature
 from chatcore.model import Conversation, Event, Mark, Message, Notification, Participant, User
 from chatcore.validation import check_attachments, check_client_message_id, check_text
 from chathttp.json_body import RequestBody, decoder_of
@@ -96,6 +97,13 @@ class SearchHitJson(msgspec.Struct, rename="camel", frozen=True):
     excerpt: list[_FragmentJson]
 
 
+class FeatureJson(msgspec.Struct, rename="camel", frozen=True):
+    name: str
+    enabled: bool
+    beta_user_ids: list[UUID]
+    percent: float
+
+
 class _Typing(msgspec.Struct, rename="camel", frozen=True):
     conversation_id: UUID
     user_id: UUID
@@ -136,7 +144,7 @@ class _Notification(msgspec.Struct, rename="camel", frozen=True, omit_defaults=T
 _encode: Final = msgspec.json.Encoder().encode
 
 
-def to_json(value: msgspec.Struct | Sequence[msgspec.Struct]) -> bytes:
+def to_json(value: msgspec.Struct | Sequence[msgspec.Struct] | Mapping[str, bool]) -> bytes:
     return _encode(value)
 
 
@@ -164,6 +172,10 @@ def message_json(message: Message, *, is_read: bool) -> MessageJson:
 def search_hit_json(hit: SearchHit, *, is_read: bool) -> SearchHitJson:
     excerpt = [_FragmentJson(each.text, each.is_match) for each in hit.excerpt]
     return SearchHitJson(message_json(hit.message, is_read=is_read), excerpt)
+
+
+def feature_json(feature: Feature) -> FeatureJson:
+    return FeatureJson(feature.name, feature.enabled, sorted(feature.beta_user_ids), feature.percent)
 
 
 def participant_json(participant: Participant, mark: Mark | None = None) -> _ParticipantJson:

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from actors.bridge.envelope import Beat, Content, Envelopes, Farewell, Letter, Notified, PresenceTold, Traced
 from actors.bridge.news import Advanced, Committed, MarksMoved, TypingMoved, WhoTypes
 from actors.bridge.notices import Notices
+from actors.bridge.staleness import Stale
 from chatcore.model import Event, EventKind, Mark, Message
 
 HERE, THERE = UUID(int=1), UUID(int=2**127 + 5)
@@ -59,6 +60,7 @@ contents: st.SearchStrategy[Content] = st.one_of(
         st.floats(-10, 10),
         st.lists(st.tuples(texts, st.floats(0, 10), texts), max_size=3).map(tuple),
     ),
+    st.builds(Stale, texts, st.lists(st.uuids(), max_size=3).map(tuple)),
     st.sampled_from([WhoTypes(), Beat(), Farewell()]),
 )
 

@@ -23,7 +23,7 @@ _MAX_PAGE: Final = 10_000_000
 
 
 def json_answer(
-    value: msgspec.Struct | Sequence[msgspec.Struct],
+    value: msgspec.Struct | Sequence[msgspec.Struct] | Mapping[str, bool],
     status: int = 200,
     headers: Mapping[str, str] | None = None,
 ) -> Response:

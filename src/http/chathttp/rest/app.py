@@ -5,6 +5,7 @@ from quart_trio import QuartTrio
 from chathttp.rest.auth import auth_blueprint
 from chathttp.rest.common import install
 from chathttp.rest.conversations import conversations_blueprint
+from chathttp.rest.features import feature_administration_blueprint, features_blueprint
 from chathttp.rest.files import files_blueprint, served_files
 from chathttp.rest.health import health_blueprint
 from chathttp.rest.messages import messages_blueprint
@@ -30,6 +31,8 @@ def create_app(services: Services) -> QuartTrio:
     app.register_blueprint(messages_blueprint(services))
     app.register_blueprint(search_blueprint(services))
     app.register_blueprint(presence_blueprint(services))
+    app.register_blueprint(features_blueprint(services))
+    app.register_blueprint(feature_administration_blueprint(services))
     app.register_blueprint(health_blueprint(services.health))
     app.register_blueprint(files_blueprint(served_files()))
     return app

@@ -8,6 +8,7 @@ from uuid import UUID
 from attrs import frozen
 
 from actors.conversation.messages import ConversationMessage
+from actors.features.actor import Features
 from actors.ports import ConversationStore, MessageHistory, Standings, UserDirectory
 from actors.presence.ports import PresenceLookup
 from actors.runtime.ref import Ref
@@ -63,6 +64,7 @@ class Services:
     users: UserDirectory
     standings: Standings
     search: MessageSearch
+    features: Features
     conversations: ConversationRefs
     tell_users: Callable[[Notify], None]
     presence: PresenceLookup

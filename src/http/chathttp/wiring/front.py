@@ -63,6 +63,7 @@ class Front:
             users=stores.users,
             standings=stores.standings,
             search=stores.search,
+            features=house.features,
             conversations=house.conversations,
             tell_users=house.users.tell_everywhere,
             presence=house.presence,

@@ -12,8 +12,10 @@ from actors.adapters.redis.presence import RedisPresenceStore
 from actors.bridge.actor import Bridge
 from actors.bridge.alone import Alone
 from actors.bridge.broker import BrokerStatus
+from actors.bridge.staleness import Copied
 from actors.conversation.directory import supervise_conversations
 from actors.conversation.room import ConversationServices
+from actors.features.actor import Features
 from actors.presence.actor import Presence
 from actors.runtime.events import SupervisorEvent
 from actors.runtime.spec import RestartIntensity
@@ -58,8 +60,15 @@ class House:
             now=utc_now,
             policy=presence_policy(settings),
         )
+        self.features = Features(
+            stores.features,
+            limit=settings.max_features,
+            refresh_seconds=settings.features_refresh,
+            tell_others=lambda: relay.tell_stale(Copied.FEATURES),
+        )
         if self.bridge is not None:
             self.bridge.give_presence_to(self.presence)
+            self.bridge.give_stale_to(Copied.FEATURES, lambda _: self.features.refresh())
             self.bridge.give_traces_to(self.tracer)
             self.tracer.report = self.bridge.tell_traced
         self.conversations = supervise_conversations(

@@ -83,6 +83,7 @@ class _Node:
                 ChildSpec("users", partial(_run, self._house.users.run)),
                 ChildSpec("presence", partial(_run, self._house.presence.run)),
                 self._house.conversations.spec(),
+                ChildSpec("features", partial(_run, self._house.features.run)),
                 ChildSpec("timers", partial(_run, self._timers.run)),
                 ChildSpec("edge", self._run_edge, Restart.TRANSIENT),
             ],

@@ -7,6 +7,7 @@ from attrs import frozen
 
 from actors.adapters.postgres.conversations import PostgresConversationStore
 from actors.adapters.postgres.database import Database
+from actors.adapters.postgres.features import PostgresFeatureStore
 from actors.adapters.postgres.history import PostgresMessageHistory
 from actors.adapters.postgres.identity import PostgresIdentity
 from actors.adapters.postgres.messages import PostgresMessageLog
@@ -24,6 +25,7 @@ class Stores:
     conversations: PostgresConversationStore
     standings: PostgresStandings
     search: PostgresMessageSearch
+    features: PostgresFeatureStore
     users: PostgresUserDirectory
     identity: PostgresIdentity
 
@@ -47,6 +49,7 @@ class Stores:
             conversations=PostgresConversationStore(database),
             standings=PostgresStandings(database),
             search=PostgresMessageSearch(database),
+            features=PostgresFeatureStore(database),
             users=PostgresUserDirectory(database),
             identity=PostgresIdentity(database),
         )

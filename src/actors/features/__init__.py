@@ -1,0 +1,1 @@
+"""Feature flags, held in memory on every node."""
