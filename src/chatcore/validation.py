@@ -14,8 +14,13 @@ MAX_ATTACHMENTS: Final = 5
 MAX_NAME: Final = 200
 """Code points of a user's or a conversation's name."""
 MAX_URL: Final = 2_048
+MAX_FILE_NAME: Final = 255
 
 _PRINTABLE_ASCII: Final = re.compile(r"[ -~]{1,128}")
+_NAME: Final = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
+_PARAMETER: Final = rf" *; *{_NAME}=(?:{_NAME}|\"[ !#-[\]-~]*\")"
+_MEDIA_TYPE: Final = re.compile(rf"(?=.{{3,127}}$){_NAME}/{_NAME}(?:{_PARAMETER})*")
+_NO_FILE_NAME: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069/\\]")
 _SURROGATE: Final = re.compile("[\ud800-\udfff]")
 
 
@@ -42,12 +47,29 @@ def check_client_message_id(value: str | None) -> None:
         raise invalid("clientMessageId", "must be 1 to 128 printable ASCII characters")
 
 
-def check_attachments(attachment_ids: Collection[UUID], known: Collection[UUID]) -> None:
-    """At most 5, and all of them `known`: those that the sender has uploaded."""
+def check_attachments(attachment_ids: Collection[UUID]) -> None:
+    """At most 5, none twice. Whether they may be used is for the append to say."""
     if len(attachment_ids) > MAX_ATTACHMENTS:
         raise invalid("attachmentIds", f"must be at most {MAX_ATTACHMENTS}")
-    if any(each not in known for each in attachment_ids):
-        raise invalid("attachmentIds", "names an attachment that does not exist")
+    if len(set(attachment_ids)) < len(attachment_ids):
+        raise invalid("attachmentIds", "must not name an attachment twice")
+
+
+def check_file_name(value: str) -> None:
+    """1 to 255 code points, without control characters and without what separates directories."""
+    if not value.strip() or len(value) > MAX_FILE_NAME:
+        raise invalid("fileName", f"must have 1 to {MAX_FILE_NAME} characters and not be blank")
+    check_storable("fileName", value)
+    if value in {".", ".."} or _NO_FILE_NAME.search(value):
+        raise invalid("fileName", "must be a name, without path and control characters")
+
+
+def check_content_type(value: str) -> str:
+    """The media type (RFC 9110, section 8.3.1) in lower case, with its parameters as they are."""
+    if not _MEDIA_TYPE.fullmatch(value):
+        raise invalid("contentType", "must be a media type such as image/png")
+    essence, semicolon, parameters = value.partition(";")
+    return essence.rstrip().lower() + semicolon + parameters
 
 
 def check_name(field: str, value: str) -> str:

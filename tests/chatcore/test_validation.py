@@ -8,6 +8,8 @@ from chatcore.errors import ChatError, ErrorCode
 from chatcore.validation import (
     check_attachments,
     check_client_message_id,
+    check_content_type,
+    check_file_name,
     check_name,
     check_storable,
     check_text,
@@ -55,13 +57,50 @@ def test_other_client_message_ids_are_refused(value: str) -> None:
     assert refused_field(error) == "clientMessageId"
 
 
-def test_more_than_five_or_unknown_attachments_are_refused() -> None:
+def test_more_than_five_attachments_or_one_twice_are_refused() -> None:
     ids = [UUID(int=each) for each in range(6)]
-    check_attachments(ids[:5], set(ids))
-    for wrong in (ids, [UUID(int=99)]):
+    check_attachments(ids[:5])
+    for wrong in (ids, [ids[0], ids[0]]):
         with pytest.raises(ChatError) as error:
-            check_attachments(wrong, set(ids))
+            check_attachments(wrong)
         assert refused_field(error) == "attachmentIds"
+
+
+@pytest.mark.parametrize("name", ["a", "x" * 255, "Grüße 😀.tar.gz", "...", "a b"])
+def test_a_file_name_may_be_any_name(name: str) -> None:
+    check_file_name(name)
+
+
+@pytest.mark.parametrize(
+    "name", ["", " ", "x" * 256, ".", "..", "a/b", "a\\b", "a\nb", "a\x00", "\u202egnp.exe", "\ud800"]
+)
+def test_a_path_or_what_is_not_shown_is_no_file_name(name: str) -> None:
+    with pytest.raises(ChatError) as error:
+        check_file_name(name)
+    assert refused_field(error) == "fileName"
+
+
+@pytest.mark.parametrize(
+    ("given", "kept"),
+    [
+        ("image/png", "image/png"),
+        ("Image/PNG", "image/png"),
+        ("text/plain; charset=UTF-8", "text/plain; charset=UTF-8"),
+        ('audio/webm;codecs="opus, x"', 'audio/webm;codecs="opus, x"'),
+        ("application/vnd.a+xml", "application/vnd.a+xml"),
+    ],
+)
+def test_a_media_type_is_in_lower_case_but_for_its_parameters(given: str, kept: str) -> None:
+    assert check_content_type(given) == kept
+
+
+@pytest.mark.parametrize(
+    "given", ["", "png", "image/", "image/png;", "image/png\r\nx: y", "a/b" + "c" * 130, "a/b; c", "ä/b"]
+)
+def test_what_is_no_media_type_is_refused(given: str) -> None:
+    with pytest.raises(ChatError) as error:
+        check_content_type(given)
+    assert refused_field(error) == "contentType"
 
 
 def test_a_name_is_trimmed() -> None:

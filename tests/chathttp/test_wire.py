@@ -195,7 +195,7 @@ def test_a_send_with_only_the_needed_fields_is_taken_and_unknown_fields_are_igno
         (send_body(clientMessageId="a\x00"), "clientMessageId"),
         (send_body(replyTo="x"), "replyTo"),
         (send_body(attachmentIds=["x"]), "attachmentIds"),
-        (send_body(attachmentIds=[str(MID)]), "attachmentIds"),
+        (send_body(attachmentIds=[str(MID), str(MID)]), "attachmentIds"),
     ],
 )
 def test_a_send_that_does_not_fit_is_refused_naming_the_field(data: bytes, field: str) -> None:

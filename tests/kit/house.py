@@ -12,6 +12,7 @@ import trio
 from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key
 
 from actors.adapters.memory import MemoryChat
+from actors.adapters.memory.attachments import MemoryAttachmentStore
 from actors.adapters.memory.presence import MemoryPresenceStore
 from actors.bridge.alone import Alone
 from actors.conversation.directory import Conversations, supervise_conversations
@@ -36,6 +37,7 @@ from chathttp.session.session import serve_session
 from chathttp.stomp.limits import StompLimits
 from chathttp.stomp.session_state import ConnectionLimits
 from chathttp.wire import JsonBodyEncoder
+from tests.kit.attachments import attachment_desk
 from tests.kit.session import MemoryClient, MemoryTransport, handshake
 
 ISSUER, CLIENT_ID = "https://identity.test", "test-app"
@@ -145,6 +147,7 @@ async def open_house(
         presence=presence,
         history=chat.history,
         encoder=JsonBodyEncoder(),
+        attachments=attachment_desk(MemoryAttachmentStore(chat.state), chat.standings),
         verifier=TokenVerifier(signing_keys(), issuer=ISSUER, client_id=CLIENT_ID),
         send_limiter=RateLimiter[UUID](20.0, 40),
         timers=timers,

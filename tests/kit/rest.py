@@ -4,6 +4,7 @@ import json
 import random
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -11,8 +12,10 @@ import attrs
 import trio
 from quart_trio import QuartTrio
 
+from actors.adapters.disk.objects import DiskObjects
+from actors.adapters.memory.attachments import MemoryAttachmentStore
 from actors.adapters.memory.features import MemoryFeatureStore
-from actors.features.actor import Features
+from actors.attachments.desk import AttachmentDesk, AttachmentPolicy
 from actors.bridge.alone import Alone
 from actors.conversation.directory import Conversations, supervise_conversations
 from actors.conversation.policy import ConversationPolicy
@@ -22,6 +25,7 @@ from actors.runtime.spec import RestartIntensity
 from actors.users.actor import Users
 from actors.users.messages import Notify
 from chathttp.identity.config import IdentityConfig
+from chathttp.attachments.transfers import ServedFiles, Transfers
 from chathttp.identity.tokens import TokenMint
 from chathttp.rate import RateLimiter
 from chathttp.rest.app import create_app
@@ -29,6 +33,7 @@ from chathttp.rest.services import Health, HealthState, Services
 from chathttp.settings import Settings
 from chathttp.wire import JsonBodyEncoder
 from tests.kit.identity import IdentityKit, open_identity
+from tests.kit.attachments import POLICY, attachment_desk
 from tests.kit.openapi import check_answer
 from tests.kit.presence import Nobody, SeenUsers
 
@@ -78,6 +83,7 @@ class RestKit:
     presence: SeenUsers
     mint: TokenMint
 
+    attachments: AttachmentDesk
     async def user(self, name: str, groups: tuple[str, ...] = ()) -> tuple[UUID, str]:
         """A user and his token."""
         account = Account(uuid4(), f"{name}@example.com", name, None, confirmed=True, groups=groups)
@@ -130,9 +136,13 @@ class RestKit:
 
 @asynccontextmanager
 async def open_rest(
-    settings: Settings | None = None, identity: IdentityConfig | None = None
+    settings: Settings | None = None,
+    identity: IdentityConfig | None = None,
+    directory: Path | None = None,
+    policy: AttachmentPolicy = POLICY,
+    transfers: Transfers | None = None,
 ) -> AsyncGenerator[RestKit]:
-    """Runs until the block ends."""
+    """Runs until the block ends. With a `directory` attachments are served from there."""
     settings = settings or Settings()
     kit = await open_identity(IdentityConfig.from_settings(settings))
     chat, users = kit.chat, Users(1000)
@@ -155,7 +165,9 @@ async def open_rest(
     features = Features(
         MemoryFeatureStore(), limit=settings.max_features, refresh_seconds=60.0, tell_others=lambda: None
     )
-
+    disk = None if directory is None else DiskObjects(directory, kit.clock.seconds)
+    rows = MemoryAttachmentStore(chat.state)
+    attachments = attachment_desk(rows, chat.standings, disk, policy, now=kit.clock)
     presence = SeenUsers()
     health = HealthSwitch()
     services = Services(
@@ -181,8 +193,10 @@ async def open_rest(
         new_id=uuid4,
     )
     mint = TokenMint(kit.keys, issuer=kit.config.issuer, client_id=kit.config.client_id, lifetime=3600.0)
+        attachments=attachments,
+        served_files=None if disk is None else ServedFiles(disk, transfers or Transfers(4, 60.0, 5.0)),
     async with trio.open_nursery() as nursery:
         await nursery.start(conversations.run)
         nursery.start_soon(features.run)
-        yield RestKit(create_app(services), kit, conversations, health, notified, presence, mint)
+        yield RestKit(create_app(services), kit, conversations, health, notified, presence, mint, attachments)
         nursery.cancel_scope.cancel()

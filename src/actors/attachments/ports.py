@@ -1,7 +1,6 @@
 """What attachments need of storage: rows beside the messages, and somewhere for the bytes."""
 
-from collections.abc import AsyncIterable, AsyncIterator, Collection, Mapping
-from contextlib import AbstractAsyncContextManager
+from collections.abc import Collection, Mapping
 from typing import Protocol
 from uuid import UUID
 
@@ -98,24 +97,4 @@ class ObjectStore(Protocol):
 
     async def tidy(self, older_than: float, /) -> None:
         """Remove what uploads that broke off so long ago have left."""
-        ...
-
-
-class FileVault(Protocol):
-    """The bytes of objects that a node serves itself. Every method may raise `UNAVAILABLE`."""
-
-    async def write(self, key: str, terms: Terms, chunks: AsyncIterable[bytes]) -> None:
-        """Store a whole object, or nothing: it is there for good when this returns.
-
-        Errors: `CONFLICT` when it is there already, `PAYLOAD_TOO_LARGE` and `VALIDATION_ERROR` (naming `size`) when
-        more or less comes than promised.
-        """
-        ...
-
-    async def size(self, key: str) -> int | None:
-        """In bytes; None when there is no such object."""
-        ...
-
-    def read(self, key: str, start: int, stop: int) -> AbstractAsyncContextManager[AsyncIterator[bytes]]:
-        """The bytes `start <= i < stop` in pieces. Errors: `NOT_FOUND`, on entry."""
         ...

@@ -3,6 +3,7 @@
 from math import inf
 from typing import Final
 
+from actors.attachments.desk import AttachmentPolicy
 from actors.bridge.actor import BridgePolicy
 from actors.bridge.outgoing import OutgoingLimits
 from actors.bridge.sweeper import SweepPolicy
@@ -59,6 +60,20 @@ def session_policy(settings: Settings) -> SessionPolicy:
         mailbox_timeout=settings.mailbox_timeout,
         replay_limit=settings.replay_limit,
         replay_page=settings.replay_page,
+    )
+
+
+def attachment_policy(settings: Settings) -> AttachmentPolicy:
+    return AttachmentPolicy(
+        content_types=frozenset(settings.attachment_types),
+        max_bytes=settings.attachment_max_bytes,
+        max_unused=settings.attachment_unused_limit,
+        upload_lifetime=settings.attachment_upload_lifetime,
+        download_lifetime=settings.attachment_download_lifetime,
+        transfer_time=settings.transfer_time,
+        unused_lifetime=settings.attachment_unused_lifetime,
+        sweep_interval=settings.attachment_sweep_interval,
+        check_timeout=settings.attachment_check_timeout,
     )
 
 

@@ -19,6 +19,7 @@ from chathttp.settings_fields import (
     domain,
     integer,
     listing,
+    media_type,
     network,
     number,
     origin,
@@ -35,6 +36,19 @@ LogLevel = Literal["debug", "info", "warning", "error"]
 LogFormat = Literal["json", "console"]
 
 _TRUSTED: Final = "127.0.0.0/8,::1/128,10.0.0.0/8,172.16.0.0/12,192.168.0.0/16,fc00::/7"
+
+_S3_OPTION: Final = r"(region=[a-z0-9-]+|endpoint=https?://[A-Za-z0-9.:/-]+)"
+ATTACHMENTS_URL: Final = (
+    rf"|file:.+|s3://[a-z0-9][a-z0-9.-]{{1,61}}[a-z0-9](/[A-Za-z0-9._/-]*)?(\?{_S3_OPTION}(&{_S3_OPTION})?)?"
+)
+ATTACHMENT_TYPES: Final = (
+    "image/jpeg,image/png,image/gif,image/webp,image/avif,image/heic,video/mp4,video/quicktime,video/webm,audio/mpeg,"
+    "audio/mp4,audio/aac,audio/ogg,audio/wav,audio/webm,application/pdf,application/zip,text/plain,text/csv,"
+    "application/msword,application/vnd.ms-excel,application/vnd.ms-powerpoint,"
+    "application/vnd.openxmlformats-officedocument.wordprocessingml.document,"
+    "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet,"
+    "application/vnd.openxmlformats-officedocument.presentationml.presentation"
+)
 
 
 @attrs.frozen(kw_only=True)
@@ -148,6 +162,26 @@ class Settings:
     replay_limit: int = integer(1000, "events that one subscription replays at most")
     replay_page: int = integer(200, "events in one page of a replay", most=10_000)
     replay_readers: int = integer(4, "replay pages read at once", most=1000)
+
+    attachments_url: str = text(
+        "",
+        "where attachments are: s3://bucket/prefix?region=…&endpoint=… or file:/path; unset: in the data directory",
+        pattern=ATTACHMENTS_URL,
+        shape="s3://bucket/prefix?region=…&endpoint=https://… or file:/path",
+    )
+    attachment_types: tuple[str, ...] = listing(ATTACHMENT_TYPES, "media types that are taken", media_type)
+    attachment_max_bytes: int = integer(209_715_200, "size of an attachment", most=5_368_709_120)
+    attachment_unused_limit: int = integer(20, "attachments of a user that no message bears yet", most=10_000)
+    attachment_unused_lifetime: float = number(86_400.0, "time after which what no message bears is deleted", least=60)
+    attachment_upload_lifetime: float = number(300.0, "life of the link to upload", most=604_800.0)
+    attachment_download_lifetime: float = number(300.0, "life of a link to download", most=604_800.0)
+    attachment_check_timeout: float = number(5.0, "time a message waits for its uploads to be seen", most=60.0)
+    attachment_sweep_interval: float = number(60.0, "time between searches for files that are to be deleted")
+    attachment_threads: int = integer(4, "threads that ask S3, or the disk", most=256)
+    attachment_queue: int = integer(256, "calls that wait for such a thread; more are refused as OVERLOADED")
+    transfer_limit: int = integer(64, "files that go in or out of a node at once; more are refused as OVERLOADED")
+    transfer_time: float = number(1800.0, "time in which a file must be in or out", most=86_400.0)
+    transfer_stall_timeout: float = number(30.0, "time for the next piece of an upload", most=3600.0)
 
     max_connections: int = integer(50_000, "connections of one node; above it WebSockets are refused with 503")
     connect_rate: float = number(1000.0, "WebSockets let in a second; those above it are refused with 503", most=1e6)

@@ -19,6 +19,7 @@ Network: TypeAlias = IPv4Network | IPv6Network
 _T = TypeVar("_T")
 _ORIGIN: Final = re.compile(r"https?://([A-Za-z0-9.\-]+|\[[0-9A-Fa-f:]+\])(:\d{1,5})?")
 _DOMAIN: Final = re.compile(r"([a-z0-9]([a-z0-9-]*[a-z0-9])?\.)+[a-z0-9-]{2,}")
+_MEDIA_TYPE: Final = re.compile(r"[A-Za-z0-9!#$&^_.+\-]+/[A-Za-z0-9!#$&^_.+\-]+")
 _YEAR: Final = 366 * 86_400.0
 
 
@@ -139,6 +140,13 @@ def origin(text: str) -> str:
     """``https://app.example.com``, as RFC 6454 serialises it, in lower case."""
     if not _ORIGIN.fullmatch(text):
         raise ValueError(f"must list origins such as https://app.example.com, not {text}")
+    return text.lower()
+
+
+def media_type(text: str) -> str:
+    """``image/png``, in lower case."""
+    if not _MEDIA_TYPE.fullmatch(text):
+        raise ValueError(f"must list media types such as image/png, not {text}")
     return text.lower()
 
 

@@ -1,6 +1,6 @@
 """The contract's JSON: what the server sends, and the bodies of the frames that a socket client sends."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Final
 from uuid import UUID
@@ -15,6 +15,8 @@ from chatcore.model import Conversation, Event, Mark, Message, Notification, Par
 from chatcore.validation import check_attachments, check_client_message_id, check_text
 from chathttp.json_body import RequestBody, decoder_of
 
+ATTACHMENTS_PATH: Final = "/api/attachments"
+"""The id of an attachment follows."""
 PREVIEW_LENGTH: Final = 140
 """Code points of a message's text in a notification."""
 
@@ -158,7 +160,7 @@ def message_json(message: Message, *, is_read: bool) -> MessageJson:
         message.sender_id,
         message.sender_name,
         message.text,
-        (),
+        tuple(f"{ATTACHMENTS_PATH}/{each}" for each in message.attachment_ids) if message.attachment_ids else (),
         timestamp(message.created_at),
         is_read,
         message.client_message_id,
@@ -292,12 +294,12 @@ _decode_send: Final = decoder_of(SendMessageBody)
 _decode_read: Final = decoder_of(ReadBody)
 
 
-def decode_send_message(data: bytes, known_attachments: Collection[UUID] = ()) -> SendMessageBody:
+def decode_send_message(data: bytes) -> SendMessageBody:
     """A message to send, its rules checked. Errors: `VALIDATION_ERROR`."""
     body = _decode_send(data)
     attachments = body.attachment_ids or ()
     if attachments:
-        check_attachments(attachments, known_attachments)
+        check_attachments(attachments)
     check_text(body.text, attachments=len(attachments))
     check_client_message_id(body.client_message_id)
     return body

@@ -31,30 +31,28 @@ class DiskObjects:
 
     A file appears under its key by a hard link once all of it is on the disk, so it is never seen in part and never
     replaced. The directory also keeps the secret of the links, so that those who share it accept each other's. Disk
-    work is done by at most `threads` threads.
+    work is done by at most `threads` threads. The directory is made at its first use.
     """
 
     def __init__(self, directory: Path, now: Callable[[], float] = time.time, threads: int = 8) -> None:
-        """Makes the directory. Raises `OSError`."""
+        self._directory = directory
         self._objects = directory / "objects"
         self._incoming = directory / "incoming"
-        for each in (self._objects, self._incoming):
-            each.mkdir(parents=True, exist_ok=True, mode=0o700)
-        self._links = Links(_shared_secret(directory), now)
+        self._links: Links | None = None
         self._now = now
         self._threads = trio.CapacityLimiter(threads)
 
-    @property
-    def links(self) -> Links:
+    async def links(self) -> Links:
+        if self._links is None:
+            self._links = Links(await self._run(self._prepare), self._now)
         return self._links
 
     async def sign_upload(self, key: str, terms: Terms, lifetime: float) -> SignedUpload:
-        await trio.lowlevel.checkpoint()
-        return SignedUpload(self._links.upload(key, terms, lifetime), {"Content-Type": terms.content_type})
+        links = await self.links()
+        return SignedUpload(links.upload(key, terms, lifetime), {"Content-Type": terms.content_type})
 
     async def sign_download(self, key: str, file_name: str, content_type: str, lifetime: float) -> str:
-        await trio.lowlevel.checkpoint()
-        return self._links.download(key, DownloadGrant(file_name, content_type), lifetime)
+        return (await self.links()).download(key, DownloadGrant(file_name, content_type), lifetime)
 
     async def holds(self, key: str, terms: Terms) -> bool:
         # Only what came with the promised type was stored.
@@ -64,6 +62,7 @@ class DiskObjects:
         await self._run(partial(_delete, [self._path(key) for key in keys]))
 
     async def tidy(self, older_than: float, /) -> None:
+        await self.links()
         await self._run(partial(_delete_older, self._incoming, self._now() - older_than))
 
     async def write(self, key: str, terms: Terms, chunks: AsyncIterable[bytes]) -> None:
@@ -93,6 +92,11 @@ class DiskObjects:
         finally:
             with trio.move_on_after(_CLEAN_UP_SECONDS, shield=True):
                 await self._run(file.close)
+
+    def _prepare(self) -> bytes:
+        for each in (self._objects, self._incoming):
+            each.mkdir(parents=True, exist_ok=True, mode=0o700)
+        return _shared_secret(self._directory)
 
     async def _receive(self, file: BinaryIO, size: int, chunks: AsyncIterable[bytes]) -> None:
         received = 0
@@ -168,7 +172,7 @@ def _shared_secret(directory: Path) -> bytes:
 
 
 def _create(path: Path) -> BinaryIO:
-    return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb")
+    return path.open("xb")
 
 
 def _finish(file: BinaryIO, path: Path) -> None:

@@ -6,7 +6,8 @@ from typing import Any, Final, cast
 import botocore.config  # pyright: ignore[reportMissingTypeStubs]  # it has none; `Any` ends in this module
 import botocore.exceptions  # pyright: ignore[reportMissingTypeStubs]  # as above
 import botocore.session  # pyright: ignore[reportMissingTypeStubs]  # as above
-from attrs import frozen
+
+from actors.adapters.s3.location import S3Location
 
 S3_ERRORS: Final[tuple[type[Exception], ...]] = (
     cast("Any", botocore.exceptions).ClientError,
@@ -19,18 +20,6 @@ class KeptError(Exception):
     """S3 has not deleted all that it was to."""
 
 
-@frozen
-class S3Location:
-    """Where objects are. `endpoint` stands in for AWS's own, with the bucket in the path; times are in seconds."""
-
-    bucket: str
-    prefix: str
-    region: str | None
-    endpoint: str | None
-    connect_timeout: float = 2.0
-    read_timeout: float = 5.0
-
-
 class S3Client:
     """What is used of botocore's client, on one bucket. It may be used by many threads at once; each method blocks."""
 
@@ -38,6 +27,8 @@ class S3Client:
         self._client = client
         self._bucket = location.bucket
         self._prefix = location.prefix
+        self.origin = location.origin or _virtual_host(client.meta.endpoint_url, location.bucket)
+        """Of the URLs that it signs."""
 
     def sign(self, operation: str, key: str, bound: Mapping[str, str | int], seconds: int) -> str:
         """The URL of an operation on a key, with the parameters that it is bound to."""
@@ -85,3 +76,9 @@ def connect(location: S3Location) -> S3Client:
 def _status(error: Exception) -> int | None:
     response: Mapping[str, Any] = getattr(error, "response", None) or {}
     return response.get("ResponseMetadata", {}).get("HTTPStatusCode")
+
+
+def _virtual_host(endpoint: str, bucket: str) -> str:
+    """botocore puts the bucket before AWS's host, unless the certificate would not match."""
+    scheme, _, host = endpoint.partition("://")
+    return endpoint if "." in bucket else f"{scheme}://{bucket}.{host}"

@@ -13,6 +13,7 @@ from quart.globals import request_ctx
 from werkzeug.exceptions import HTTPException, MethodNotAllowed, RequestEntityTooLarge, RequestTimeout
 
 from chatcore.errors import ChatError, ErrorCode
+from chathttp.attachments.streamed import StreamedBody
 from chathttp.errors import internal_error
 from chathttp.rest.answers import error_answer
 from chathttp.rest.client import request_client
@@ -110,9 +111,13 @@ async def _take_rest_of_body(answer: Response) -> None:
     What is left of the body must not be where the connection's next request is looked for; where it is too much or
     too slow the connection ends (RFC 9112 section 9.3).
     """
+    body = request.body
     try:
         with trio.fail_after(REST_OF_BODY_TIMEOUT):
-            await request.get_data(cache=True)
+            if isinstance(body, StreamedBody):
+                await body.drop_rest()
+            else:
+                await request.get_data(cache=True)
     except (RequestEntityTooLarge, RequestTimeout, trio.TooSlowError):
         if request.http_version.startswith("1"):
             answer.headers["Connection"] = "close"

@@ -10,12 +10,17 @@ from typing import Final
 from attrs import frozen
 from quart import Blueprint, Response, request
 
-WEB_CSP: Final = (
-    "default-src 'self'; connect-src 'self' ws: wss:; img-src 'self' data: https:; object-src 'none'; "
-    "base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
-)
 _YAML: Final = "application/yaml"
 _TYPES: Final = {".js": "text/javascript", ".mjs": "text/javascript", ".yaml": _YAML, ".md": "text/markdown"}
+
+
+def web_csp(storage_origin: str = "") -> str:
+    """`storage_origin` is where the web client puts attachments, if that is not us."""
+    elsewhere = f" {storage_origin}" if storage_origin else ""
+    return (
+        f"default-src 'self'; connect-src 'self' ws: wss:{elsewhere}; img-src 'self' data: https:{elsewhere}; "
+        "object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+    )
 
 
 @frozen
@@ -63,19 +68,20 @@ def served_files() -> dict[str, StaticFile]:
     }
 
 
-def files_blueprint(served: Mapping[str, StaticFile]) -> Blueprint:
+def files_blueprint(served: Mapping[str, StaticFile], storage_origin: str = "") -> Blueprint:
     """One route a file, so that an unknown path is 404 and a wrong method 405 as anywhere else.
 
     Names carry no version, so every use is revalidated by `ETag` (RFC 9110 section 13).
     """
     blueprint = Blueprint("files", __name__)
+    csp = web_csp(storage_origin)
 
     async def serve() -> Response:
         file = served[request.path]
         answer = Response(file.content, content_type=file.content_type, headers={"Cache-Control": "no-cache"})
         answer.set_etag(file.etag)
         if file.content_type.startswith("text/html"):
-            answer.headers["Content-Security-Policy"] = WEB_CSP
+            answer.headers["Content-Security-Policy"] = csp
         return await answer.make_conditional(request)
 
     for path in served:

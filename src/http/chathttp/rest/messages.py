@@ -58,7 +58,10 @@ def messages_blueprint(services: Services) -> Blueprint:
             text=given.text,
             client_message_id=given.client_message_id,
             reply_to=given.reply_to,
+            attachment_ids=tuple(given.attachment_ids or ()),
         )
+        if new.attachment_ids:
+            await services.attachments.check_uploads(user_id, new.attachment_ids)
         if Tracing.by is not None:
             Tracing.by.begin(new)
         appended: Appended = await services.conversations.ref(new.conversation_id).ask(

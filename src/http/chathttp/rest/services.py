@@ -7,6 +7,7 @@ from uuid import UUID
 
 from attrs import frozen
 
+from actors.attachments.desk import AttachmentDesk
 from actors.conversation.messages import ConversationMessage
 from actors.features.actor import Features
 from actors.ports import ConversationStore, MessageHistory, Standings, UserDirectory
@@ -14,6 +15,7 @@ from actors.presence.ports import PresenceLookup
 from actors.runtime.ref import Ref
 from actors.search import MessageSearch
 from actors.users.messages import Notify
+from chathttp.attachments.transfers import ServedFiles
 from chathttp.identity.service import IdentityService
 from chathttp.identity.verifier import TokenVerifier
 from chathttp.rate import RateLimiter
@@ -54,7 +56,10 @@ class Health:
 
 @frozen(kw_only=True)
 class Services:
-    """`now` is the wall clock in seconds since 1970. `send_limiter` is the sockets' too. `tell_users`: on all nodes."""
+    """`now` is the wall clock in seconds since 1970. `send_limiter` is the sockets' too. `tell_users`: on all nodes.
+
+    `served_files` is None where clients put files to and get them from elsewhere: from `storage_origin`.
+    """
 
     settings: Settings
     verifier: TokenVerifier
@@ -65,6 +70,7 @@ class Services:
     standings: Standings
     search: MessageSearch
     features: Features
+    attachments: AttachmentDesk
     conversations: ConversationRefs
     tell_users: Callable[[Notify], None]
     presence: PresenceLookup
@@ -72,6 +78,8 @@ class Services:
     health: Health
     now: Callable[[], float]
     new_id: Callable[[], UUID]
+    served_files: ServedFiles | None = None
+    storage_origin: str = ""
 
 
 MAX_PAGE_SIZE: Final = 200

@@ -106,7 +106,11 @@ class Sender:
             body.text,
             body.client_message_id,
             body.reply_to,
+            tuple(body.attachment_ids or ()),
         )
+        if message.attachment_ids:
+            await self._services.attachments.check_uploads(user_id, message.attachment_ids)
+            now = trio.current_time()
         reply = Reply(partial(self._answered, command), now + self._policy.ask_timeout)
         self._in_flight += 1
         if Tracing.by is not None:

@@ -6,6 +6,7 @@ from uuid import UUID
 import trio
 from attrs import field, frozen
 
+from actors.attachments.desk import AttachmentDesk
 from actors.conversation.directory import Conversations
 from actors.conversation.subscription import BodyEncoder
 from actors.ports import MessageHistory
@@ -47,6 +48,7 @@ class SessionServices:
     users: Users
     presence: PresenceDesk
     history: MessageHistory
+    attachments: AttachmentDesk
     encoder: BodyEncoder
     verifier: TokenVerifier
     send_limiter: RateLimiter[UUID]

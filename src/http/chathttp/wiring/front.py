@@ -24,6 +24,7 @@ from chathttp.session.inspection import Inspectable
 from chathttp.session.services import SessionServices
 from chathttp.settings import Settings
 from chathttp.wire import JsonBodyEncoder
+from chathttp.wiring.attachments import Attachments
 from chathttp.wiring.house import House, utc_now
 from chathttp.wiring.stores import Stores
 
@@ -39,6 +40,7 @@ class Front:
         settings: Settings,
         stores: Stores,
         house: House,
+        attachments: Attachments,
         keys: SigningKeys,
         *,
         timers: Timers,
@@ -64,6 +66,9 @@ class Front:
             standings=stores.standings,
             search=stores.search,
             features=house.features,
+            attachments=attachments.desk,
+            served_files=attachments.served,
+            storage_origin=attachments.origin,
             conversations=house.conversations,
             tell_users=house.users.tell_everywhere,
             presence=house.presence,
@@ -77,6 +82,7 @@ class Front:
             users=house.users,
             presence=house.presence,
             history=stores.history,
+            attachments=attachments.desk,
             encoder=JsonBodyEncoder(),
             verifier=verifier,
             send_limiter=limiter,

@@ -27,6 +27,7 @@ from chathttp.rest.services import Health, HealthState
 from chathttp.session.inspection import Inspectable
 from chathttp.session.session import serve_session
 from chathttp.settings import Settings
+from chathttp.wiring.attachments import Attachments
 from chathttp.wiring.front import Front
 from chathttp.wiring.house import INTENSITY, House
 from chathttp.wiring.stores import Stores
@@ -69,6 +70,7 @@ class _Node:
         self._new_id = IdSource()
         self._stores = Stores.of(settings, rng)
         self._house = House(settings, self._stores, self._new_id, rng, self._management.report)
+        self._attachments = Attachments.of(settings, self._stores, self._new_id, rng)
         self._timers = Timers()
         self._edge: EdgeServer | None = None
         self._ready = False
@@ -84,6 +86,7 @@ class _Node:
                 ChildSpec("presence", partial(_run, self._house.presence.run)),
                 self._house.conversations.spec(),
                 ChildSpec("features", partial(_run, self._house.features.run)),
+                ChildSpec("attachments", partial(_run, self._attachments.desk.run)),
                 ChildSpec("timers", partial(_run, self._timers.run)),
                 ChildSpec("edge", self._run_edge, Restart.TRANSIENT),
             ],
@@ -121,6 +124,7 @@ class _Node:
             settings,
             self._stores,
             self._house,
+            self._attachments,
             await await_signing_keys(self._stores.identity),
             timers=self._timers,
             running=self._sessions,

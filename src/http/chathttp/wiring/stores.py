@@ -5,6 +5,7 @@ from typing import Self
 
 from attrs import frozen
 
+from actors.adapters.postgres.attachments import PostgresAttachmentStore
 from actors.adapters.postgres.conversations import PostgresConversationStore
 from actors.adapters.postgres.database import Database
 from actors.adapters.postgres.features import PostgresFeatureStore
@@ -30,6 +31,7 @@ class Stores:
     identity: PostgresIdentity
 
     @classmethod
+    attachments: PostgresAttachmentStore
     def of(cls, settings: Settings, rng: random.Random) -> Self:
         database = Database(
             settings.database_url,
@@ -53,3 +55,4 @@ class Stores:
             users=PostgresUserDirectory(database),
             identity=PostgresIdentity(database),
         )
+            attachments=PostgresAttachmentStore(database),
