@@ -47,6 +47,8 @@ class ConversationActor:
         self._notifier = Notifier(services)
         self._handlers = Handlers(services, self._agenda, self._notifier)
         self._idle_at = inf
+        self._rings_in_time = False
+        """Whether the alarm is set for all that was planned by the last post that this task slept through."""
         self._marks_at = -inf
         """When marks may be stored again, after an attempt that failed."""
         self.room: Room | None = None
@@ -145,6 +147,7 @@ class ConversationActor:
     async def _serve(self, room: Room, express: Express) -> None:
         now = trio.current_time()
         while not room.gone:
+            self._rings_in_time = False
             self._plan(room, now)
             try:
                 batch = await self._receive_until(min(self._agenda.next_deadline, self._idle_at), now)
@@ -169,13 +172,17 @@ class ConversationActor:
 
     def _go_on_waiting(self, room: Room, now: float) -> None:
         """A post was performed while this task waits: what that means for when it is to be woken."""
-        self._idle_at = inf
+        self._idle_at = now + self._policy.idle_seconds
+        if self._rings_in_time and not self._agenda.is_new:
+            return  # the post before has brought the same to do, and none of it was done since
         self._plan(room, now)
+        self._agenda.is_new = False
         deadline = min(self._agenda.next_deadline, self._idle_at)
         if deadline <= now:
             self._mailbox.nudge()
         else:
             self._alarm.ring_by(deadline)
+            self._rings_in_time = True
 
     async def _receive_until(self, deadline: float, now: float) -> list[ConversationMessage]:
         """What waits or comes; nothing once the deadline has passed, or sooner."""

@@ -1,6 +1,6 @@
 """Who listens to a conversation, and the fan-out to them."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from typing import Final
 from uuid import UUID
@@ -97,12 +97,18 @@ class Audience:
                         await trio.lowlevel.checkpoint()
         return FanOut(late, gone)
 
-    def deliver_at_once(self, events: Sequence[Encoded]) -> FanOut:
-        """As `deliver`, to an audience of one slice."""
+    def deliver_at_once(self, events: Sequence[Encoded], tell: Callable[[], None]) -> FanOut:
+        """As `deliver`, to an audience of one slice; `tell` is called when the first frames are ready, before they go.
+        """
         late: list[Subscription] = []
         gone: list[Subscription] = []
+        told = False
         for frame_format, group in self._groups[Topic.MESSAGES].items():
             with Delivery(frame_format, group, events, late, gone) as delivery:
+                if not told:
+                    delivery.encode()
+                    tell()
+                    told = True
                 delivery.serve(len(group.members))
         return FanOut(late, gone)
 

@@ -136,6 +136,11 @@ class Delivery:
         else:
             self._group.move(self._last)
 
+    def encode(self) -> None:
+        """Make the frames ready for those that are in step."""
+        if self._outlets is not None:
+            self._shared()
+
     def serve(self, limit: int) -> int:
         """Serve at most so many of those that are left; how many there were."""
         before = length_hint(self._left)

@@ -3,6 +3,7 @@ answer and the subscribers.
 """
 
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import trio
 
@@ -39,9 +40,12 @@ class Express:
         self._handlers = handlers
         self._room = room
         self._done = done
+        self._now = trio.lowlevel.current_clock().current_time
         self._post: Post | None = None
         self._left: Sequence[Sequence[Event]] = ()
         self._error: Exception | None = None
+        self._untold: Callable[[], None] | None = None
+        """What tells the sender and the other nodes of the post in hand."""
         mailbox.express = self._take
 
     def stop(self) -> None:
@@ -65,7 +69,7 @@ class Express:
         room = self._room
         if not isinstance(message, Post) or room.gone or message.message.sender_id not in room.marks:
             return False
-        now = trio.current_time()
+        now = self._now()
         if now >= message.reply.deadline:
             return False
         if not self._log.append_at_once((message.message,), self._answered):
@@ -73,21 +77,32 @@ class Express:
         if Tracing.by is not None:
             Tracing.by.pass_by((message.message.id,), Hop.EXPRESS, at=now)
         self._post = message
-        self._mailbox.hold(message)
+        self._mailbox.hold(message, now)
         return True
+
+    def _tell(self) -> None:
+        """Once a post, however often it is called."""
+        untold, self._untold = self._untold, None
+        if untold is not None:
+            untold()
 
     def _answered(self, answer: Sequence[Appended | ChatError] | Exception) -> None:
         post, self._post = self._post, None
         if post is None:
             return
+        delivered = False
         try:
             runs = self._handlers.settle(self._room, (post,), answer)
-            if self._handlers.deliver_at_once(self._room, runs):
-                now = trio.current_time()
-                self._done(now)
-                self._mailbox.release(now)
-                return
-            self._left = runs
+            self._untold = partial(self._handlers.announce, self._room, (post,), answer, runs)
+            delivered = self._handlers.deliver_at_once(self._room, runs, self._tell)
+            if not delivered:
+                self._left = runs
         except Exception as error:  # the supervisor's to see to, in the task that it watches
             self._error = error
-        self._mailbox.release_to_finish()
+        self._tell()
+        if delivered:
+            now = self._now()
+            self._done(now)
+            self._mailbox.release(now)
+        else:
+            self._mailbox.release_to_finish()

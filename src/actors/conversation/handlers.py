@@ -1,6 +1,6 @@
 """What a conversation does for each message it understands."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from math import inf
 from typing import assert_never
 from uuid import UUID
@@ -137,21 +137,40 @@ class Handlers:
             answer = await self._services.log.append([post.message for post in wanted])
         except ChatError as error:
             answer = error
-        await self.deliver(room, self.settle(room, wanted, answer))
+        runs = self.settle(room, wanted, answer)
+        self.announce(room, wanted, answer, runs)
+        await self.deliver(room, runs)
+
+    def announce(
+        self,
+        room: Room,
+        posts: Sequence[Post],
+        answer: Sequence[Appended | ChatError] | Exception,
+        runs: Sequence[Sequence[Event]],
+    ) -> None:
+        """Tell the senders what became of their `posts`, and the other nodes what was committed."""
+        if isinstance(answer, ChatError):
+            for post in posts:
+                post.reply.fail(answer)
+        elif not isinstance(answer, Exception):
+            for post, outcome in zip(posts, answer, strict=True):
+                if isinstance(outcome, ChatError):
+                    post.reply.fail(outcome)
+                else:
+                    post.reply.succeed(outcome)
+        # The publish takes a moment and the way to the other nodes is the longer one.
+        self._tell(room, runs)
 
     def settle(
         self, room: Room, posts: Sequence[Post], answer: Sequence[Appended | ChatError] | Exception
     ) -> Sequence[Sequence[Event]]:
-        """Tell the senders what became of their `posts`, and the other nodes what was committed; the runs of events
-        that are to be delivered here. Raises what is no `ChatError`.
+        """The runs of events that `posts` have become, to be told and delivered. Raises what is no `ChatError`.
 
-        All that a commit causes, but for the delivery, belongs here: a post that comes alone takes another way to here.
+        All else that a commit causes belongs here: a post that comes alone takes another way to here.
         """
         if Tracing.by is not None:
             Tracing.by.settled([post.message for post in posts], answer)
         if isinstance(answer, ChatError):
-            for post in posts:
-                post.reply.fail(answer)
             if answer.code is not ErrorCode.OVERLOADED:
                 self.doubt()
             return ()
@@ -160,25 +179,21 @@ class Handlers:
         events: list[Event] = []
         for post, outcome in zip(posts, answer, strict=True):
             if isinstance(outcome, ChatError):
-                post.reply.fail(outcome)
                 self._learn(outcome)
-                continue
-            post.reply.succeed(outcome)
-            if outcome.was_new:
+            elif outcome.was_new:
                 events.append(created(room, post, outcome))
             elif outcome.rev > room.gate.position:
                 self._agenda.no_later(Task.CATCH_UP, trio.current_time())
         if not events:
             return ()
         room.unnoticed = events[-1].message
-        together = runs(events)
-        # The publish takes a moment and the way to the other nodes is the longer one.
-        self._tell(room, together)
-        return together
+        return runs(events)
 
-    def deliver_at_once(self, room: Room, runs: Sequence[Sequence[Event]]) -> bool:
-        """As `deliver`, at most one run. False, and nothing has happened, where that takes waiting."""
-        return all(room.admit_at_once(run, run[0].rev - 1) for run in runs)
+    def deliver_at_once(self, room: Room, runs: Sequence[Sequence[Event]], tell: Callable[[], None]) -> bool:
+        """As `deliver`, at most one run, with `tell` called just before the first send. False, and nothing has
+        happened, where that takes waiting.
+        """
+        return all(room.admit_at_once(run, run[0].rev - 1, tell) for run in runs)
 
     async def deliver(self, room: Room, runs: Sequence[Sequence[Event]]) -> None:
         try:

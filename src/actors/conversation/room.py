@@ -1,6 +1,6 @@
 """What one incarnation of a conversation's actor holds in memory, and how it delivers."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from math import inf
 from uuid import UUID
 
@@ -85,16 +85,22 @@ class Room:
             case Admission.DROP:
                 pass
 
-    def admit_at_once(self, events: Sequence[Event], prev_rev: int) -> bool:
-        """As `admit`. False, and nothing has happened, where that takes waiting, or a turn of the other tasks."""
+    def admit_at_once(self, events: Sequence[Event], prev_rev: int, tell: Callable[[], None]) -> bool:
+        """As `admit`. False, and nothing has happened, where that takes waiting, or a turn of the other tasks.
+
+        `tell` sends somebody something. It is called when the frames are ready, just before the first of them goes:
+        the sends of one moment wake their common reader, or the network's interrupt, once.
+        """
         if (
             len(self.audience) > self._policy.fanout_slice
             or self.typists.next_deadline < inf
             or self.gate.admit(prev_rev, events[-1].rev) is not Admission.DELIVER
         ):
             return False
+        if not self.audience:
+            tell()
         encoded = self._take(events)
-        self._note(encoded, self.audience.deliver_at_once(encoded) if self.audience else NOBODY)
+        self._note(encoded, self.audience.deliver_at_once(encoded, tell) if self.audience else NOBODY)
         for event in events:
             if event.kind is EventKind.CREATED:
                 self.marks.sent(event.message.sender_id, event.message.seq)

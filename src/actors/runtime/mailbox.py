@@ -166,12 +166,12 @@ class Mailbox(Generic[M]):
         self._nudged = self._held
         self._wake_receiver()
 
-    def hold(self, message: M) -> None:
+    def hold(self, message: M, now: float) -> None:
         """`express` has taken `message`: it is in hand, and nothing wakes the consumer before `release`."""
         self._held = True
         self._in_hand = [message]
         self.received_total += 1
-        self.busy_since = self._clock()
+        self.busy_since = now
 
     def release(self, now: float) -> None:
         """What was held is done: the consumer waits on, unless something came meanwhile."""

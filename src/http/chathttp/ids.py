@@ -3,10 +3,14 @@
 import os
 import time
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Final
 from uuid import UUID
 
 from chatcore.uuid7 import uuid7
+
+id_text: Final = lru_cache(maxsize=1024)(str)
+"""The text of a UUID, kept for a moment: the frames and the receipt of a message bear the same."""
 
 _EACH: Final = 10
 _POOL: Final = 4080

@@ -38,3 +38,18 @@ def test_a_deadline_that_is_set_replaces_the_last_one_and_may_vanish() -> None:
     assert agenda.next_deadline == 6.0
     agenda.set(Task.EXPIRE_TYPING, inf)
     assert agenda.next_deadline == inf
+
+
+def test_it_says_when_a_deadline_came_or_is_sooner() -> None:
+    agenda = Agenda()
+    agenda.no_later(Task.NOTIFY, 5.0)
+    assert agenda.is_new
+    agenda.is_new = False
+    agenda.no_later(Task.NOTIFY, 6.0)
+    agenda.set(Task.EXPIRE_TYPING, inf)
+    assert not agenda.is_new
+    agenda.no_later(Task.NOTIFY, 4.0)
+    assert agenda.is_new
+    agenda.is_new = False
+    agenda.set(Task.EXPIRE_TYPING, 9.0)
+    assert agenda.is_new

@@ -148,3 +148,29 @@ async def test_a_sender_who_goes_meanwhile_changes_nothing_for_the_others(autoju
         await wait_all_tasks_blocked()
         assert his.texts == mine.texts == ["one", "two"]
         assert here.count(EventKind.CRASHED) == 0
+
+
+async def test_each_of_many_posts_is_followed_by_what_it_brings_to_do(autojump_clock: MockClock) -> None:
+    async with open_town(ConversationPolicy(mark_interval=1.0)) as town:
+        room, alice, bob = await town.pair()
+        await town.node.listen(room, bob)
+        for number in range(5):
+            before = town.faults.calls["save_marks"]
+            for _ in range(3):
+                await town.node.post(room, alice, f"{number}")
+            await trio.sleep(3)
+            assert town.faults.calls["save_marks"] > before
+
+
+async def test_a_failure_between_two_posts_is_seen_to_in_time(autojump_clock: MockClock) -> None:
+    async with open_town(ConversationPolicy(retry_seconds=1.0, mark_interval=60.0)) as town:
+        room, alice, _ = await town.pair()
+        await town.node.post(room, alice, "one")
+        await town.node.post(room, alice, "two")
+        town.faults.fail_next(unavailable(), method="append")
+        (answer,) = town.node.send(room, alice, "three")
+        await wait_all_tasks_blocked()
+        assert answer.code is ErrorCode.UNAVAILABLE
+        loads = town.faults.calls["load"]
+        await trio.sleep(2)
+        assert town.faults.calls["load"] > loads

@@ -88,7 +88,7 @@ class World:
 
     async def fan_out(self, events: Sequence[Encoded]) -> None:
         if self.rng.random() < 0.5:
-            fan_out = self.audience.deliver_at_once(events)
+            fan_out = self.audience.deliver_at_once(events, lambda: None)
         else:
             fan_out = await self.audience.deliver(events, self.rng.randrange(1, 5))
         for each in fan_out.gone:

@@ -28,7 +28,7 @@ class Taken:
         if message % 2:
             return False
         self.taken.append(message)
-        self.mailbox.hold(message)
+        self.mailbox.hold(message, trio.current_time())
         return True
 
     def release(self) -> None:

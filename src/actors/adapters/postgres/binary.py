@@ -27,4 +27,4 @@ def bigint(value: bytes) -> int:
 
 def timestamptz(value: bytes) -> datetime:
     """In UTC."""
-    return _EPOCH + timedelta(microseconds=bigint(value))
+    return _EPOCH + timedelta(0, 0, bigint(value))

@@ -57,9 +57,12 @@ class LibpqConnection:
 
     def send(self, query: Query) -> None:
         """Write as much of it as the socket takes at once. Raises `LostError`."""
-        formats = [_BINARY] * len(query.parameters)
-        send = self._connection.send_query_prepared
-        self._write(lambda: send(query.name, query.parameters, formats, _BINARY))
+        connection = self._connection
+        try:
+            connection.send_query_prepared(query.name, query.parameters, [_BINARY] * len(query.parameters), _BINARY)
+            self.unsent = connection.flush() != 0
+        except psycopg.OperationalError as error:
+            raise self._lost(str(error)) from error
 
     async def arrival(self) -> None:
         """Wait until something came from the server, or until more can be written. Raises `LostError`."""

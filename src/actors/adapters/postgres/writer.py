@@ -75,6 +75,7 @@ class AppendWriter:
         self._limit = math.inf
         """When the batch under way has taken too long."""
         self._stopping = False
+        self._now: Callable[[], float] = trio.current_time
         self.state = LaneState(LaneStatus.DOWN, 0.0, "not started")
         self.waiting = 0
         """Messages that wait."""
@@ -118,6 +119,7 @@ class AppendWriter:
         What is under way at a cancellation is given as long as the policy grants.
         """
         self._stopping = False
+        self._now = trio.lowlevel.current_clock().current_time
         self._become(LaneStatus.STARTING, None)
         ended = trio.Event()
         life = trio.CancelScope(shield=True)
@@ -150,7 +152,7 @@ class AppendWriter:
     def _accept(
         self, messages: Sequence[NewMessage], told: Callable[[list[Outcome] | Exception], None] | None
     ) -> Ticket[list[Outcome]]:
-        ticket: Ticket[list[Outcome]] = Ticket(trio.current_time() + self._patience, told)
+        ticket: Ticket[list[Outcome]] = Ticket(self._now() + self._patience, told)
         while self._open and self._open[0].settled:
             self._open.popleft()
         self._open.append(ticket)
@@ -281,7 +283,7 @@ class AppendWriter:
             self._wary = _WARY_BATCHES
             outcomes = await flight.recover(connection, failure)
         self._flight = None
-        self.counts.round_trip = trio.current_time() - self._limit + self._patience
+        self.counts.round_trip = self._now() - self._limit + self._patience
         self._limit = math.inf
         # The database works on the next one while the callers of this are answered.
         self._launch()
@@ -293,7 +295,7 @@ class AppendWriter:
                     began = time.perf_counter()
 
     def _send(self, connection: LibpqConnection, batch: Batch) -> None:
-        self._limit = trio.current_time() + self._patience
+        self._limit = self._now() + self._patience
         self.counts.batches += 1
         connection.send(batch.query())
         if connection.unsent:

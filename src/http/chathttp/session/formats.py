@@ -6,6 +6,7 @@ from itertools import count
 from typing import Final
 
 from actors.conversation.subscription import Encoded
+from chathttp.ids import id_text
 from chathttp.stomp.acks import AckMode, make_ack_id
 from chathttp.stomp.frame import Version
 from chathttp.stomp.server_frames import NO_HEADERS, MessageTemplate
@@ -58,5 +59,5 @@ class MessageFormat:
     def _frames(self, events: Sequence[Encoded], extra: Mapping[str, str]) -> bytes:
         encode = self._template.encode
         return b"".join(
-            [text_frame(encode(e.kind.value, str(e.message_id), e.seq, e.rev, e.body, extra)) for e in events]
+            [text_frame(encode(e.kind.value, id_text(e.message_id), e.seq, e.rev, e.body, extra)) for e in events]
         )

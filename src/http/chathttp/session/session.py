@@ -148,6 +148,11 @@ class _Session:
 
     async def _take(self, message: bytes | str) -> None:
         data = message.encode() if isinstance(message, str) else message
+        if self._protocol.connected:
+            send = self._decoder.whole_send(data)
+            if send is not None:
+                await self._sends.send(send)
+                return
         frame = self._decoder.whole_message(data)
         if frame is not None:
             await self._perform_frame(frame)
@@ -191,9 +196,7 @@ class _Session:
     async def _perform(self, command: Command) -> None:
         match command:
             case Send():
-                if self._sender is None:
-                    self._sender = Sender(self._services, self._link, self._renew)
-                await self._sender.send(command)
+                await self._sends.send(command)
             case Subscribe():
                 self._subscriber.subscribe(command)
             case Unsubscribe():
@@ -219,6 +222,13 @@ class _Session:
                 self._refuse(command)
             case _:
                 assert_never(command)
+
+    @property
+    def _sends(self) -> Sender:
+        """Made when the client first sends something."""
+        if self._sender is None:
+            self._sender = Sender(self._services, self._link, self._renew)
+        return self._sender
 
     async def _settle(self) -> None:
         if self._sender is not None:

@@ -2,12 +2,13 @@
 
 import re
 
+from chathttp.stomp.commands import Send
 from chathttp.stomp.errors import FrameTooLargeError, StompSyntaxError, quoted
 from chathttp.stomp.frame import BODY_COMMANDS, COMMANDS, Frame, HeartBeat, Version
 from chathttp.stomp.headers import parse_header_line
 from chathttp.stomp.json_extent import JsonExtent
 from chathttp.stomp.limits import StompLimits
-from chathttp.stomp.plain_frame import plain_frame
+from chathttp.stomp.plain_frame import plain_frame, plain_send
 
 HEART_BEAT = HeartBeat()
 
@@ -117,9 +118,15 @@ class Decoder:
 
         None, and nothing has happened, when it is for these to see to.
         """
-        if self._pending or self._command is not None or self._open_ended or self._late_nul or self._failure:
-            return None
-        return plain_frame(data, self.version, self._limits)
+        return plain_frame(data, self.version, self._limits) if self._is_between_frames else None
+
+    def whole_send(self, data: bytes) -> Send | None:
+        """As `whole_message`, for what a connected client plainly sends outside any transaction."""
+        return plain_send(data, self.version, self._limits) if self._is_between_frames else None
+
+    @property
+    def _is_between_frames(self) -> bool:
+        return not (self._pending or self._command is not None or self._open_ended or self._late_nul or self._failure)
 
     def end_of_message(self) -> list[Frame]:
         """Says that a WebSocket message ends here; gives the frame that this completes, if any (see the class).

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from uuid import UUID
 
 from chatcore.errors import ErrorCode
+from chathttp.ids import id_text
 from chathttp.stomp.acks import AckMode, make_ack_id
 from chathttp.stomp.frame import Version
 from chathttp.stomp.headers import echoed, plain_header_line
@@ -37,7 +38,7 @@ def receipt(receipt_id: str, version: Version) -> bytes:
 def posted(receipt_id: str, version: Version, message_id: UUID, seq: int) -> bytes:
     """RECEIPT for a message that is committed."""
     id_ = echoed(receipt_id, version)
-    return f"RECEIPT\nreceipt-id:{id_}\nmessage-id:{message_id}\nseq:{seq}\n\n\0".encode()
+    return f"RECEIPT\nreceipt-id:{id_}\nmessage-id:{id_text(message_id)}\nseq:{seq}\n\n\0".encode()
 
 
 def error_body(code: ErrorCode, message: str, details: Mapping[str, str] | None = None) -> bytes:
