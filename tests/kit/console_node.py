@@ -35,7 +35,7 @@ class FakeNode:
     asked: list[api.Request] = field(factory=list[api.Request])
     answers: dict[type[api.Request], api.Answer] = field(factory=dict[type[api.Request], api.Answer])
     _watches: dict[int, api.Watch] = field(factory=dict[int, api.Watch])
-    _connections: list[ServerConnection] = field(factory=list[ServerConnection])
+    connections: list[ServerConnection] = field(factory=list[ServerConnection])
 
     @property
     def beacon(self) -> Beacon:
@@ -47,17 +47,17 @@ class FakeNode:
             self.port = _port_of(server)
             yield self
             self._watches.clear()
-            self._connections.clear()
+            self.connections.clear()
 
     async def tell(self, **parts: object) -> None:
         """To who watches; with some sections changed."""
         self.parts.update(parts)
-        for connection in self._connections:
+        for connection in self.connections:
             for watch in list(self._watches.values()):
                 await self._show(connection, watch.id, watch.view)
 
     async def send(self, answer: api.Answer) -> None:
-        for connection in self._connections:
+        for connection in self.connections:
             await connection.send(msgspec.json.encode(answer).decode())
 
     def snapshot(self, view: api.View) -> api.Snapshot:
@@ -71,7 +71,7 @@ class FakeNode:
         return [each for each in self.asked if isinstance(each, kind)][-1]
 
     async def _converse(self, connection: ServerConnection) -> None:
-        self._connections.append(connection)
+        self.connections.append(connection)
         with contextlib.suppress(ConnectionClosed):
             async for message in connection:
                 request = _decode(message)

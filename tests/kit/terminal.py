@@ -42,7 +42,7 @@ class Terminal:
     async def write(self, text: str) -> None:
         await self.press(*["space" if each == " " else _KEYS.get(each, each) for each in text])
 
-    async def sees(self, *texts: str, patience: float = 20.0) -> str:
+    async def sees(self, *texts: str, patience: float = 10.0) -> str:
         """The screen, once all of that is on it."""
         deadline = asyncio.get_running_loop().time() + patience
         while True:
@@ -72,7 +72,7 @@ async def terminal(
     nodes: Nodes, beacon: Beacon | None, *, read_only: bool = False, size: tuple[int, int] = (80, 24)
 ) -> AsyncGenerator[Terminal]:
     app = ConsoleApp(nodes, beacon, read_only=read_only)
-    async with app.run_test(size=size) as pilot:
+    async with app.run_test(size=size, notifications=True) as pilot:
         yield Terminal(app, pilot)
 
 

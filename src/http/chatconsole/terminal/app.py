@@ -33,8 +33,6 @@ class ConsoleApp(App[None]):
     CSS = CSS
     BINDINGS: ClassVar[list[BindingType]] = [
         *[Binding(str(number), f"view('{spec.name}')", spec.name, show=False) for number, spec in enumerate(SPECS, 1)],
-        Binding("tab", "turn(1)", "Next view", show=False),
-        Binding("shift+tab", "turn(-1)", "View before", show=False),
         Binding("question_mark", "help", "Help", key_display="?"),
         Binding("slash", "search", "Search", key_display="/"),
         Binding("escape", "end_search", "End the search", show=False),

@@ -150,11 +150,11 @@ class Desk:
         if self.beacon is not None:
             parts += [self.beacon.serves.removeprefix("http://"), f"pid {self.beacon.pid}"]
         now = self.pulse.now
-        if self.loop is not None:
-            parts.append("BLOCKED" if self.is_blocked else events.loop_line(self.loop))
+        parts += [text for text, is_so in self._modes() if is_so]
         if now is not None and now.warnings is not None:
             parts.append(words.counted(len(now.warnings), "warning"))
-        parts += [text for text, is_so in self._modes() if is_so]
+        if self.loop is not None:
+            parts.append("BLOCKED" if self.is_blocked else events.loop_line(self.loop))
         return " | ".join(parts)
 
     def banner(self, now: float) -> list[str]:

@@ -37,6 +37,8 @@ class RowList(ScrollView, can_focus=True):
         Binding("end,G", "edge(1)", "Last", show=False),
         Binding("left,h", "fold", "Fold", show=False),
         Binding("right,l", "unfold", "Unfold", show=False),
+        Binding("tab", "app.turn(1)", "Next view", show=False),
+        Binding("shift+tab", "app.turn(-1)", "View before", show=False),
         Binding("enter", "open", "Open"),
     ]
     DEFAULT_CSS = "RowList { overflow-x: hidden; overflow-y: auto; }"

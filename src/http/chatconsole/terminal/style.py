@@ -4,8 +4,8 @@ from typing import Final
 
 CSS: Final = """
 Screen { layers: base over; }
-#headline { height: 1; text-style: bold; padding: 0 1; }
-#tabs { height: 1; }
+#headline { height: 1; text-style: bold; padding: 0 1; text-wrap: nowrap; text-overflow: ellipsis; }
+#tabs { height: 1; text-wrap: nowrap; }
 #banner { height: auto; max-height: 9; padding: 0 1; display: none; text-style: bold; }
 #banner { background: $warning; color: black; }
 #banner.blocked { background: red; color: white; }

@@ -93,9 +93,9 @@ WARNINGS: Final = Spec(
     (Section.WARNINGS, Section.LOOP),
     (
         Column("warning", 15),
-        Column("subject", 16, flex=2),
+        Column("subject", 14, flex=2),
         Column("where", 20, flex=3, ends=True),
-        Column("says", 24, flex=4),
+        Column("says", 20, flex=4),
     ),
     warning_rows,
     "nothing is wrong",
