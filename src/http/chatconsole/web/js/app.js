@@ -58,7 +58,7 @@ export class App {
     this._link.open();
   }
 
-  _end(why) {
+  close() {
     this._link.close();
     this._abort.abort();
     clearInterval(this._clock);
@@ -66,6 +66,10 @@ export class App {
     this._panel.close();
     byId('console').hidden = true;
     byId('view').replaceChildren();
+  }
+
+  _end(why) {
+    this.close();
     this._onEnd(why);
   }
 

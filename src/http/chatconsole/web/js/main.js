@@ -39,7 +39,9 @@ form.addEventListener('submit', (event) => {
 
 // A link with a token, opened where the page already is, changes the fragment only.
 window.addEventListener('hashchange', () => {
-  if (app === null && location.hash.startsWith('#token=')) attach(takeToken());
+  if (!location.hash.startsWith('#token=')) return;
+  app?.close();
+  attach(takeToken());
 });
 
 const token = takeToken();

@@ -20,7 +20,7 @@ export class TreeView {
     this._whole = element('button', { type: 'button', text: 'Whole tree', hidden: true, onclick: () => this._look(null, 0) });
     this._next = element('button', { type: 'button', text: 'Next', hidden: true, onclick: () => this._look(this._root, this._skip + this._fan) });
     const sizes = [8, 50, 500, 2000].map((size) => element('option', { value: String(size), text: String(size) }));
-    this._size = element('select', { 'aria-label': 'Children listed of each nursery', onchange: () => this._look(this._root, 0) }, ...sizes);
+    this._size = element('select', { onchange: () => this._look(this._root, 0) }, ...sizes);
     this.tools = [element('label', { class: 'inline' }, 'children of each nursery ', this._size), this._whole, this._next];
     this.element = element(
       'div',
