@@ -18,8 +18,10 @@ from actors.conversation.messages import (
     AddMembers,
     Attach,
     ChangeDetails,
+    ChangeRole,
     ConversationMessage,
     Delete,
+    DeleteConversation,
     Detach,
     Edit,
     Join,
@@ -28,6 +30,7 @@ from actors.conversation.messages import (
     Marks,
     Position,
     Post,
+    React,
     Refresh,
     RemoveMember,
     StartTyping,
@@ -41,7 +44,7 @@ from actors.runtime import EventKind, RestartIntensity, SupervisorEvent
 from actors.runtime.reply import Reply
 from actors.users.actor import Users
 from chatcore.errors import ChatError, ErrorCode
-from chatcore.model import Appended, ConversationType, Event, Mark, NewMessage
+from chatcore.model import Appended, ConversationType, Event, Mark, NewMessage, Role
 from tests.kit.hub import Hub, Line
 from tests.kit.listening import Encoder, Listening
 from tests.kit.watch import Watch
@@ -125,6 +128,17 @@ class Node:
 
     async def remove(self, conversation_id: UUID, by: UUID, user_id: UUID) -> Roster:
         return await self.ask(conversation_id, lambda reply: RemoveMember(by, user_id, reply))
+
+    async def change_role(self, conversation_id: UUID, by: UUID, user_id: UUID, role: Role) -> Roster:
+        return await self.ask(conversation_id, lambda reply: ChangeRole(by, user_id, role, reply))
+
+    async def delete_conversation(self, conversation_id: UUID, by: UUID, *, administrator: bool = False) -> Roster:
+        return await self.ask(conversation_id, lambda reply: DeleteConversation(by, administrator, reply))
+
+    async def react(
+        self, conversation_id: UUID, message_id: UUID, user_id: UUID, emoji: str, *, present: bool = True
+    ) -> Event | None:
+        return await self.ask(conversation_id, lambda reply: React(message_id, user_id, emoji, present, reply))
 
     async def change_name(self, conversation_id: UUID, by: UUID, name: str) -> Roster:
         return await self.ask(conversation_id, lambda reply: ChangeDetails(by, name, None, reply))
@@ -244,6 +258,7 @@ async def open_town(
                     policy or ConversationPolicy(),
                     line,
                     watch,
+                    chat.groups,
                 ),
                 max_conversations=max_conversations,
                 intensity=intensity,

@@ -135,6 +135,7 @@ async def open_house(
             conversation_policy or ConversationPolicy(),
             Alone(),
             presence,
+            chat.groups,
         ),
         max_conversations=100,
         intensity=RestartIntensity(3, 30.0),

@@ -9,7 +9,7 @@ import attrs
 import trio
 
 from actors.adapters.memory import ChatState
-from actors.bridge.news import Advanced, MarksStored, News
+from actors.bridge.news import DELETED_REV, Advanced, MarksStored, News
 from actors.conversation.directory import Conversations
 from actors.conversation.messages import Heard
 from actors.users.actor import Users
@@ -59,7 +59,7 @@ class Line:
             bodies = [(user_id, body) for user_id, body in notify.bodies if user_id in other.listening]
             if bodies and other.users is not None:
                 for _ in range(self.hub.copies()):
-                    other.users.tell(Notify(notify.conversation_id, bodies, notify.seq))
+                    other.users.tell(Notify(notify.conversation_id, bodies, notify.seq, notify.mention))
 
     def told_of(self, kind: type[N]) -> list[N]:
         return [news for news in self.told if isinstance(news, kind)]
@@ -78,7 +78,9 @@ class Line:
     def compare(self, conversation_id: UUID) -> None:
         """As a sweep does it."""
         room = self.hub.state.rooms.get(conversation_id)
-        if room is not None:
+        if room is None:
+            self.hear(conversation_id, Advanced(DELETED_REV))
+        else:
             self.hear(conversation_id, Advanced(room.rev))
             total = sum(each.last_read_seq + each.last_delivered_seq for each in room.participants.values())
             self.hear(conversation_id, MarksStored(total))

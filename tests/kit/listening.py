@@ -22,7 +22,9 @@ class Encoder:
             self.crashes -= 1
             raise RuntimeError("the encoder crashed")
         message = event.message
-        return _json(event=event.kind, rev=message.rev, seq=message.seq, text=message.text, sender=message.sender_name)
+        more = {"reactions": [[each.emoji, each.count] for each in message.reactions]} if message.reactions else {}
+        name = message.sender_name
+        return _json(event=event.kind, rev=message.rev, seq=message.seq, text=message.text, sender=name, **more)
 
     def typing(self, conversation_id: UUID, user_id: UUID, *, is_typing: bool) -> bytes:
         return _json(user=user_id, typing=is_typing)
@@ -35,7 +37,9 @@ class Encoder:
 
     def notification(self, notification: Notification) -> bytes:
         text = None if notification.message is None else notification.message.text
-        return _json(type=notification.type, about=notification.user_id, text=text, unread=notification.unread_count)
+        more = {"mentioned": True} if notification.mentioned else {}
+        about, unread = notification.user_id, notification.unread_count
+        return _json(type=notification.type, about=about, text=text, unread=unread, **more)
 
 
 def _json(**values: object) -> bytes:

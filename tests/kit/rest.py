@@ -157,6 +157,7 @@ async def open_rest(
             Alone(),
             Nobody(),
         ),
+            chat.groups,
         max_conversations=100,
         intensity=RestartIntensity(3, 30.0),
         rng=random.Random(1),

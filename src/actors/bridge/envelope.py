@@ -26,6 +26,7 @@ class Notified:
     conversation_id: UUID
     body: bytes
     seq: int | None = None
+    mention: bool = False
 
 
 @frozen

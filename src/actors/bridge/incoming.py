@@ -85,8 +85,8 @@ class Incoming:
                 if letter.told_at is not None or Tracing.by is not None:
                     self._trace(key, letter)
                 self.tell(key, content)
-            case (Kind.USER, key), Notified(conversation_id, body, seq):
-                self._tell_users(Notify(conversation_id, ((key, body),), seq))
+            case (Kind.USER, key), Notified(conversation_id, body, seq, mention):
+                self._tell_users(Notify(conversation_id, ((key, body),), seq, mention))
             case _, Notices():
                 notify = unfold(content, self._channels.users)
                 if notify is not None:

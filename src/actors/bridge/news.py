@@ -1,10 +1,15 @@
 """What the nodes tell each other about a conversation: the closed union that the bridge carries."""
 
+from typing import Final
 from uuid import UUID
 
 from attrs import frozen
 
 from chatcore.model import Event, Mark
+
+
+DELETED_REV: Final = 2**63 - 1
+"""Beyond every `rev`: the database has no such conversation any more."""
 
 
 @frozen

@@ -23,6 +23,7 @@ class Notices:
     head: bytes
     rests: tuple[tuple[bytes, bytes], ...]
     seq: int | None = None
+    mention: bool = False
 
 
 def fold(notify: Notify, most: int) -> Iterator[Notices]:
@@ -34,13 +35,13 @@ def fold(notify: Notify, most: int) -> Iterator[Notices]:
             users.setdefault(body, []).append(user_id.bytes)
         head = _common_head(users)
         rests = tuple((body[len(head) :], b"".join(ids)) for body, ids in users.items())
-        yield Notices(notify.conversation_id, head, rests, notify.seq)
+        yield Notices(notify.conversation_id, head, rests, notify.seq, notify.mention)
 
 
 def unfold(notices: Notices, users: Mapping[bytes, UUID]) -> Notify | None:
     """For those of `users`, by the bytes of their ids; None when none of them is meant."""
     bodies = [(users[each], notices.head + rest) for rest, ids in notices.rests for each in _ids(ids) if each in users]
-    return Notify(notices.conversation_id, tuple(bodies), notices.seq) if bodies else None
+    return Notify(notices.conversation_id, tuple(bodies), notices.seq, notices.mention) if bodies else None
 
 
 def _common_head(bodies: Collection[bytes]) -> bytes:

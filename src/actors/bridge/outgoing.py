@@ -83,7 +83,7 @@ class Outgoing:
                 self._drop_unless_sent(notices_of(notify.conversation_id), notices)
             return
         for user_id, body in notify.bodies:
-            content = Notified(notify.conversation_id, body, notify.seq)
+            content = Notified(notify.conversation_id, body, notify.seq, notify.mention)
             self._drop_unless_sent(self._channels.name(Kind.USER, user_id), content)
 
     def presence(self, user_id: UUID, *, online: bool) -> None:

@@ -8,7 +8,7 @@ from uuid import UUID
 import trio
 from attrs import frozen
 
-from actors.bridge.news import Advanced, MarksStored
+from actors.bridge.news import DELETED_REV, Advanced, MarksStored
 from chatcore.errors import ChatError
 
 
@@ -31,7 +31,7 @@ class Progress(Protocol):
 
 
 class Sweeper:
-    """Tells a conversation how far the database is when that changed since the last look.
+    """Tells a conversation how far the database is when that changed since the last look, or that it is deleted.
 
     All live conversations are looked at each `interval`, each `interval_away` while `hurried()`, and those whose
     channel has come into force at once. While the database does not answer, it is asked again each `interval_away`.
@@ -121,7 +121,12 @@ class Sweeper:
 
     async def _compare_revs(self, conversation_ids: Collection[UUID]) -> None:
         for page in _pages(conversation_ids, self._policy.page):
-            for conversation_id, rev in (await self._progress.revs(page)).items():
+            revs = await self._progress.revs(page)
+            for conversation_id in page:
+                if conversation_id not in revs:
+                    self.told += 1
+                    self._tell(conversation_id, Advanced(DELETED_REV))
+            for conversation_id, rev in revs.items():
                 if rev > self._revs.get(conversation_id, -1):
                     self._revs[conversation_id] = rev
                     self.told += 1

@@ -9,14 +9,17 @@ import trio
 
 from actors.bridge.news import Advanced, Committed
 from actors.conversation.agenda import Agenda, Task
+from actors.conversation.changes import Changes
 from actors.conversation.commits import created, runs
 from actors.conversation.hearing import Hearing
 from actors.conversation.messages import (
     AddMembers,
     Attach,
     ChangeDetails,
+    ChangeRole,
     ConversationMessage,
     Delete,
+    DeleteConversation,
     Detach,
     Edit,
     Heard,
@@ -28,6 +31,7 @@ from actors.conversation.messages import (
     Position,
     Post,
     PresenceChanged,
+    React,
     Refresh,
     RemoveMember,
     StartTyping,
@@ -36,10 +40,8 @@ from actors.conversation.messages import (
 from actors.conversation.notifying import Notifier
 from actors.conversation.refusal import has_expired, refuse
 from actors.conversation.room import ConversationServices, Room
-from actors.ports import Roster
-from actors.runtime.reply import Reply
 from actors.tracing.hops import Hop, Tracing, ids_of
-from chatcore.errors import ChatError, ErrorCode, forbidden, not_found, unavailable
+from chatcore.errors import ChatError, ErrorCode, forbidden, not_found, silenced, unavailable
 from chatcore.model import Appended, Event
 
 
@@ -51,7 +53,7 @@ class Handlers:
         self._policy = services.policy
         self._agenda = agenda
         self._hearing = Hearing(services, agenda, self._look)
-        self._notifier = notifier
+        self._changes = Changes(services, notifier)
         self._looked = False
         self._doubted_at = -inf
 
@@ -125,7 +127,7 @@ class Handlers:
         wanted: list[Post] = []
         for post in posts:
             sender_id = post.message.sender_id
-            if now < post.reply.deadline and sender_id in room.marks:
+            if now < post.reply.deadline and sender_id in room.marks and sender_id not in room.silenced:
                 wanted.append(post)
                 continue
             if await self._may(room, post, sender_id):
@@ -186,7 +188,7 @@ class Handlers:
                 self._agenda.no_later(Task.CATCH_UP, trio.current_time())
         if not events:
             return ()
-        room.unnoticed = events[-1].message
+        room.notice(events)
         return runs(events)
 
     def deliver_at_once(self, room: Room, runs: Sequence[Sequence[Event]], tell: Callable[[], None]) -> bool:
@@ -248,27 +250,18 @@ class Handlers:
                 self.doubt()
 
     async def _dispatch(self, room: Room, message: Individual) -> None:
-        services = self._services
         match message:
-            case Edit(message_id, editor_id, text, reply):
-                event = await services.log.edit(room.id, message_id, editor_id, text)
-                reply.succeed(event)
-                self._tell(room, [[event]])
-                await room.admit([event], event.rev - 1)
-            case Delete(message_id, user_id, moderator, reply):
-                deleted = await services.log.delete(room.id, message_id, user_id, moderator=moderator)
-                reply.succeed(deleted)
-                if deleted is not None:
-                    self._tell(room, [[deleted]])
-                    await room.admit([deleted], deleted.rev - 1)
-            case AddMembers(by, user_ids, reply):
-                roster = await services.store.add_members(room.id, by, user_ids, max_members=self._policy.max_members)
-                await self._adopt(room, roster, reply)
-            case RemoveMember(by, user_id, reply):
-                await self._adopt(room, await services.store.remove_member(room.id, by, user_id), reply)
-            case ChangeDetails(by, name, avatar_url, reply):
-                roster = await services.store.change_details(room.id, by, name=name, avatar_url=avatar_url)
-                await self._adopt(room, roster, reply)
+            case (
+                Edit()
+                | Delete()
+                | React()
+                | AddMembers()
+                | RemoveMember()
+                | ChangeRole()
+                | ChangeDetails()
+                | DeleteConversation()
+            ):
+                await self._changes.perform(room, message)
             case Join(user_id, reply):
                 await self._require_member(room, user_id)
                 reply.succeed(Position(room.gate.position, room.last_seq, room.marks.of(user_id)))
@@ -281,7 +274,7 @@ class Handlers:
             case Detach(subscription):
                 room.detach(subscription)
             case StartTyping(user_id, reply):
-                await self._require_member(room, user_id)
+                await self._require_writer(room, user_id)
                 reply.succeed(None)
                 await room.typists.start(user_id, trio.current_time())
             case StopTyping(user_id, reply):
@@ -289,28 +282,15 @@ class Handlers:
                 await room.typists.stop(user_id)
             case Marks(reply):
                 reply.succeed(room.marks.all())
-            case Refresh(reply):
+            case Refresh(reply, tell):
                 await self._look(room)
                 reply.succeed(None)
+                if tell and not room.gone:
+                    self._services.relay.tell_conversation(room.id, Advanced(room.gate.position))
             case PresenceChanged(user_id, online):
                 await room.company.changed(user_id, online=online)
             case _:
                 assert_never(message)
-
-    async def _adopt(self, room: Room, roster: Roster, reply: Reply[Roster]) -> None:
-        """Take a committed change of members or details.
-
-        Who was removed is cut off at once, even if the database cannot be read for what came before the change.
-        """
-        changed = roster.conversation.rev > room.gate.position
-        reply.succeed(roster)
-        if changed:
-            self._services.relay.tell_conversation(room.id, Advanced(roster.conversation.rev))
-            await room.adopt(roster.conversation)
-        if changed or roster.added or roster.removed:
-            await self._notifier.of_change(room, roster)
-        if changed:
-            await room.reach(roster.conversation.rev)
 
     async def _may(self, room: Room, message: Post | MarkRead | MarkDelivered, user_id: UUID) -> bool:
         """False when `message` is not to be performed; it is answered then."""
@@ -318,7 +298,7 @@ class Handlers:
             refuse(message, unavailable())
             return False
         try:
-            await self._require_member(room, user_id)
+            await (self._require_writer if isinstance(message, Post) else self._require_member)(room, user_id)
         except ChatError as error:
             refuse(message, error)
             return False
@@ -341,6 +321,14 @@ class Handlers:
                 raise not_found("Conversation")
             if user_id not in room.marks:
                 raise forbidden()
+
+    async def _require_writer(self, room: Room, user_id: UUID) -> None:
+        """As `_require_member`; who is silenced is refused, after a look as well."""
+        await self._require_member(room, user_id)
+        if user_id in room.silenced:
+            await self._look(room)
+            if user_id in room.silenced:
+                raise silenced()
 
     async def _look(self, room: Room) -> None:
         """Compare with the database, once a batch: all of a batch was sent before. So a stranger who keeps asking

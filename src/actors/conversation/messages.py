@@ -9,7 +9,7 @@ from actors.bridge.news import MarksStored, News
 from actors.conversation.subscription import Subscription
 from actors.ports import Roster
 from actors.runtime.reply import Reply
-from chatcore.model import Appended, Event, Mark, NewMessage
+from chatcore.model import Appended, Event, Mark, NewMessage, Role
 
 
 @frozen
@@ -48,6 +48,17 @@ class Delete:
 
 
 @frozen
+class React:
+    """Add a reaction, or take it back where it is not to be `present`; None when it stands so already."""
+
+    message_id: UUID
+    user_id: UUID
+    emoji: str
+    present: bool
+    reply: Reply[Event | None]
+
+
+@frozen
 class AddMembers:
     by: UUID
     user_ids: tuple[UUID, ...]
@@ -60,6 +71,25 @@ class RemoveMember:
 
     by: UUID
     user_id: UUID
+    reply: Reply[Roster]
+
+
+@frozen
+class ChangeRole:
+    """Making another member the owner hands ownership on."""
+
+    by: UUID
+    user_id: UUID
+    role: Role
+    reply: Reply[Roster]
+
+
+@frozen
+class DeleteConversation:
+    """All its subscriptions end. An administrator need be neither its owner nor a member."""
+
+    by: UUID
+    administrator: bool
     reply: Reply[Roster]
 
 
@@ -141,10 +171,12 @@ class Marks:
 class Refresh:
     """Something outside changed (a member's name, another node's write): compare with the database.
 
-    The reply comes once that is done, or fails with why it cannot be done now.
+    The reply comes once that is done, or fails with why it cannot be done now. With `tell` the other nodes are told to
+    do the same.
     """
 
     reply: Reply[None] = field(factory=Reply[None].discard)
+    tell: bool = False
 
 
 @frozen
@@ -162,21 +194,9 @@ class PresenceChanged:
     online: bool
 
 
-Individual = (
-    Edit
-    | Delete
-    | AddMembers
-    | RemoveMember
-    | ChangeDetails
-    | Join
-    | Attach
-    | Detach
-    | StartTyping
-    | StopTyping
-    | Marks
-    | Refresh
-    | PresenceChanged
-)
+Change = Edit | Delete | React | AddMembers | RemoveMember | ChangeRole | ChangeDetails | DeleteConversation
+
+Individual = Change | Join | Attach | Detach | StartTyping | StopTyping | Marks | Refresh | PresenceChanged
 """Each is performed by itself; the others together with those of their kind that wait beside them."""
 
 ConversationMessage = Post | MarkRead | MarkDelivered | Heard | Individual

@@ -22,22 +22,34 @@ class Notifier:
         self._policy = services.policy
 
     async def of_message(self, room: Room) -> None:
-        """Tell the members of the newest message that was written here, each with his unread count."""
+        """Tell the members of the newest message that was written here, each with his unread count, and before that who
+        is mentioned of the newest that mentions him.
+        """
         message, room.unnoticed = room.unnoticed, None
-        if message is None:
-            return
+        mentions, room.mentions = room.mentions, {}
+        mentioning: dict[UUID, tuple[Message, list[UUID]]] = {}
+        for user_id, each in mentions.items():
+            mentioning.setdefault(each.id, (each, []))[1].append(user_id)
+        for each, users in mentioning.values():
+            await self._tell_of(room, each, users, mention=True)
+        if message is not None:
+            newest = mentioning.get(message.id)
+            told = set(newest[1]) if newest is not None else ()
+            await self._tell_of(room, message, [each for each in room.marks if each not in told])
+
+    async def _tell_of(self, room: Room, message: Message, users: Collection[UUID], *, mention: bool = False) -> None:
         bodies: dict[int, bytes] = {}
 
         def told(user_id: UUID) -> tuple[UUID, bytes]:
             unread = max(0, max(room.last_seq, message.seq) - room.marks.of(user_id).read_seq)
             body = bodies.get(unread)
             if body is None:
-                body = bodies[unread] = self._message_body(message, unread)
+                body = bodies[unread] = self._message_body(message, unread, mention=mention)
             return user_id, body
 
-        slices = self._slices(self._within_reach(room.marks))
         # Somebody may leave while the others are told.
-        await self._tell(room.id, ([told(each) for each in some if each in room.marks] for some in slices), message.seq)
+        slices = ([told(each) for each in some if each in room.marks] for some in self._within_reach_sliced(users))
+        await self._tell(room.id, slices, message.seq, mention=mention)
 
     async def of_change(self, room: Room, roster: Roster) -> None:
         """Tell the members, and who is one no more, of a change of the conversation itself.
@@ -56,10 +68,25 @@ class Notifier:
         if many or not (roster.added or roster.removed):
             await self._tell_all(room, Notification(NotificationType.CONVERSATION_UPDATED, room.id), room.marks)
 
+    async def of_end(self, room: Room, roster: Roster) -> None:
+        """Tell all who were members that they are so no more, and that the conversation is deleted."""
+        encoder = self._services.encoder
+
+        def removed(user_id: UUID) -> tuple[UUID, bytes]:
+            notification = Notification(NotificationType.PARTICIPANT_REMOVED, room.id, user_id=user_id)
+            return user_id, encoder.notification(notification)
+
+        slices = self._within_reach_sliced(roster.removed)
+        await self._tell(room.id, ([removed(user_id) for user_id in some] for some in slices))
+        await self._tell_all(room, Notification(NotificationType.CONVERSATION_DELETED, room.id), roster.removed)
+
     async def _tell_all(self, room: Room, notification: Notification, users: Collection[UUID]) -> None:
         body = self._services.encoder.notification(notification)
-        slices = self._slices(self._within_reach(users))
+        slices = self._within_reach_sliced(users)
         await self._tell(room.id, ([(user_id, body) for user_id in some] for some in slices))
+
+    def _within_reach_sliced(self, users: Collection[UUID]) -> Iterator[list[UUID]]:
+        return self._slices(self._within_reach(users))
 
     def _within_reach(self, users: Collection[UUID]) -> list[UUID]:
         """Who of `users` may be listening: each of them, unless there is no other node."""
@@ -75,21 +102,30 @@ class Notifier:
             yield some
 
     async def _tell(
-        self, conversation_id: UUID, slices: Iterable[Sequence[tuple[UUID, bytes]]], seq: int | None = None
+        self,
+        conversation_id: UUID,
+        slices: Iterable[Sequence[tuple[UUID, bytes]]],
+        seq: int | None = None,
+        *,
+        mention: bool = False,
     ) -> None:
         together: list[tuple[UUID, bytes]] = []
         for some in slices:
-            self._services.users.tell(Notify(conversation_id, some, seq))
+            self._services.users.tell(Notify(conversation_id, some, seq, mention))
             together.extend(some)
             if len(together) >= self._policy.notified_together:
-                self._services.relay.tell_users(Notify(conversation_id, together, seq))
+                self._services.relay.tell_users(Notify(conversation_id, together, seq, mention))
                 together = []
             await trio.lowlevel.checkpoint()
         if together:
-            self._services.relay.tell_users(Notify(conversation_id, together, seq))
+            self._services.relay.tell_users(Notify(conversation_id, together, seq, mention))
 
-    def _message_body(self, message: Message, unread: int) -> bytes:
+    def _message_body(self, message: Message, unread: int, *, mention: bool) -> bytes:
         notification = Notification(
-            NotificationType.MESSAGE_CREATED, message.conversation_id, message=message, unread_count=unread
+            NotificationType.MESSAGE_CREATED,
+            message.conversation_id,
+            message=message,
+            unread_count=unread,
+            mentioned=mention,
         )
         return self._services.encoder.notification(notification)

@@ -34,6 +34,8 @@ class ConversationPolicy:
     """Events kept at hand for a subscription that joins just behind, and the bytes of their bodies."""
     history_page: int = 200
     max_members: int = 1000
+    max_reactions: int = 20
+    """Different emojis on one message."""
     retry_seconds: float = 1.0
     """How long after a failed read or write, or a write of unknown outcome, the database is asked again."""
     doubt_seconds: float = 30.0

@@ -21,12 +21,13 @@ from actors.conversation.subscription import (
     highest_created,
 )
 from actors.conversation.typists import Typists
-from actors.ports import ConversationStore, MessageHistory, MessageLog
+from actors.ports import ConversationStore, GroupStore, MessageHistory, MessageLog
 from actors.presence.ports import PresenceWatch
 from actors.tracing.hops import Hop, Tracing
 from actors.users.actor import Users
 from chatcore.gate import Admission, Gate
 from chatcore.marks import Marks
+from chatcore.mentions import Mentionable
 from chatcore.model import Conversation, Event, EventKind, Message
 
 
@@ -42,6 +43,7 @@ class ConversationServices:
     policy: ConversationPolicy
     relay: Relay
     presence: PresenceWatch
+    groups: GroupStore
 
 
 class Room:
@@ -62,7 +64,12 @@ class Room:
         """The database has no such conversation any more."""
         self._services = services
         self._policy = policy
+        self.mentions: dict[UUID, Message] = {}
+        """Of those whom no notification has told that they are mentioned, the newest message written here that does."""
+        self.silenced = _silenced(conversation)
+        """Members who may not write: as last heard, for the append knows."""
         self._names = {p.user_id: p.name for p in conversation.participants}
+        self._mentionable: Mentionable | None = None
         encoder, relay, size = services.encoder, services.relay, policy.fanout_slice
         self.typists = Typists(self.id, attendance.typing, self.audience, relay, encoder, size)
         self.company = Company(self.id, attendance, services.presence, encoder, size)
@@ -74,6 +81,19 @@ class Room:
 
     def name_of(self, user_id: UUID) -> str:
         return self._names.get(user_id, "")
+
+    def notice(self, events: Sequence[Event]) -> None:
+        """Messages that were written here: somebody is to be told."""
+        self.unnoticed = events[-1].message
+        for event in events:
+            if "@" in event.message.text:
+                self._note_mentions(event.message)
+
+    def _note_mentions(self, message: Message) -> None:
+        if self._mentionable is None:
+            self._mentionable = Mentionable(self._names)
+        mentioned = self._mentionable.find(message.text) - {message.sender_id}
+        self.mentions.update(dict.fromkeys(mentioned, message))
 
     async def admit(self, events: Sequence[Event], prev_rev: int) -> None:
         """Deliver a committed batch, or first what is missing before it. Raises `ChatError` when that fails."""
@@ -170,6 +190,8 @@ class Room:
         """Take members and details from the database; what belongs to who is no member ends."""
         self.conversation = conversation
         self._names = {p.user_id: p.name for p in conversation.participants}
+        self._mentionable = None
+        self.silenced = _silenced(conversation)
         self.marks.merge(conversation.participants)
         await self._cut_off_strangers()
         self._tend_company()
@@ -318,3 +340,7 @@ class Room:
         for subscription in behind:
             if subscription in self.audience and subscription not in late:
                 self.marks.delivered(subscription.user_id, created, self.last_seq)
+
+
+def _silenced(conversation: Conversation) -> frozenset[UUID]:
+    return frozenset(each.user_id for each in conversation.participants if each.silenced)

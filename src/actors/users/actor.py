@@ -96,11 +96,11 @@ class Users:
                     self._remember(listener)
             case Unlisten(listener):
                 self._forget(listener)
-            case Notify(conversation_id, bodies, seq):
+            case Notify(conversation_id, bodies, seq, mention):
                 for user_id, body in bodies:
                     if user_id in self._listeners:
                         due = Due(user_id, conversation_id, body)
-                        if seq is None or self._newest.offer(due, seq, trio.current_time()):
+                        if seq is None or self._newest.offer(due, seq, trio.current_time(), mention=mention):
                             await self._tell(due, skip_watching=seq is not None)
             case _:
                 assert_never(message)

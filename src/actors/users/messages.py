@@ -40,12 +40,13 @@ class Notify:
 
     With `seq` it tells of the message of that number: at most once a second for each user and conversation, the newest
     for all that came meanwhile, a number that was told already not again, and not to connections that watch the
-    conversation.
+    conversation. A `mention` is not replaced by a later message that is none: both are told, one after the other.
     """
 
     conversation_id: UUID
     bodies: Sequence[tuple[UUID, bytes]]
     seq: int | None = None
+    mention: bool = False
 
 
 UsersMessage = Listen | Unlisten | Notify

@@ -50,11 +50,16 @@ class Rooms:
         return found
 
 
+UNTOLD = -1
+"""The rev of a conversation that the test says nothing of: nobody is told of it."""
+
+
 @attrs.define
 class Figures:
     """`Progress` of what the test says."""
 
     rev: dict[UUID, int] = attrs.field(factory=dict[UUID, int])
+    deleted: set[UUID] = attrs.field(factory=set[UUID])
     sums: dict[UUID, int] = attrs.field(factory=dict[UUID, int])
     is_away: bool = False
     asked: list[tuple[float, Sequence[UUID]]] = attrs.field(factory=list[tuple[float, Sequence[UUID]]])
@@ -64,7 +69,7 @@ class Figures:
         ids = list(conversation_ids)
         self.asked.append((trio.current_time(), ids))
         await self._answer()
-        return {each: self.rev[each] for each in ids if each in self.rev}
+        return {each: self.rev.get(each, UNTOLD) for each in ids if each not in self.deleted}
 
     async def marks_sums(self, conversation_ids: Iterable[UUID]) -> dict[UUID, int]:
         ids = list(conversation_ids)

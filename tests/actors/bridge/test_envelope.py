@@ -141,7 +141,11 @@ V1: list[tuple[Content, str, dict[str, object]]] = [
         "marks",
         {"marks": [{"user_id": UUID(int=3).bytes, "read_seq": 5, "delivered_seq": 6}]},
     ),
-    (Notified(UUID(int=4), b"{}", 9), "notified", {"conversation_id": UUID(int=4).bytes, "body": b"{}", "seq": 9}),
+    (
+        Notified(UUID(int=4), b"{}", 9),
+        "notified",
+        {"conversation_id": UUID(int=4).bytes, "body": b"{}", "seq": 9, "mention": False},
+    ),
     (
         Notices(UUID(int=4), b'{"unread":', ((b"1}", UUID(int=5).bytes + UUID(int=6).bytes),), 9),
         "notices",
@@ -150,6 +154,7 @@ V1: list[tuple[Content, str, dict[str, object]]] = [
             "head": b'{"unread":',
             "rests": [[b"1}", UUID(int=5).bytes + UUID(int=6).bytes]],
             "seq": 9,
+            "mention": False,
         },
     ),
     (PresenceTold(online=True), "presence", {"online": True}),

@@ -11,7 +11,7 @@ from actors.bridge.actor import BridgePolicy
 from actors.bridge.broker import Received
 from actors.bridge.channels import NODES
 from actors.bridge.envelope import VERSION
-from actors.bridge.news import Advanced, MarksStored
+from actors.bridge.news import DELETED_REV, Advanced, MarksStored
 from actors.bridge.sweeper import SweepPolicy
 from actors.conversation.messages import Heard
 from tests.actors.bridge.nodes import OTHER_ROOM, ROOM, Nodes, advanced, commit, open_nodes
@@ -184,3 +184,12 @@ async def test_marks_that_moved_are_told_where_somebody_watches_them(autojump_cl
         assert nodes[0].rooms.heard() == [MarksStored(12)]
         assert nodes.figures.asked_sums == [[ROOM]] * 3
         assert nodes[0].rooms.heard(OTHER_ROOM) == []
+
+
+async def test_who_has_a_deleted_conversation_is_told(autojump_clock: MockClock) -> None:
+    async with open_nodes() as nodes:
+        await with_room(nodes)
+        nodes.figures.deleted.add(ROOM)
+        await trio.sleep(11)
+        for node in nodes.nodes:
+            assert node.rooms.heard() == advanced(DELETED_REV)

@@ -22,7 +22,15 @@ async def open_room() -> tuple[MemoryChat, Room, Listening]:
     await chat.users.add(ALICE, "alice@example.com", "Alice")
     conversation, _ = await chat.conversations.create(ROOM, ConversationType.GROUP, ALICE, [], "Group", None)
     services = ConversationServices(
-        chat.log, chat.history, chat.conversations, Users(1), Encoder(), ConversationPolicy(), Alone(), Nobody()
+        chat.log,
+        chat.history,
+        chat.conversations,
+        Users(1),
+        Encoder(),
+        ConversationPolicy(),
+        Alone(),
+        Nobody(),
+        chat.groups,
     )
     room = Room(services, conversation, Attendance(Audience(), Typing(6, 1)))
     listening = Listening(ALICE)

@@ -81,6 +81,7 @@ class House:
                 conversation_policy(settings),
                 relay,
                 self.presence,
+                stores.groups,
             ),
             max_conversations=settings.max_conversations,
             intensity=INTENSITY,

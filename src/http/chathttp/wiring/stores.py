@@ -9,9 +9,11 @@ from actors.adapters.postgres.attachments import PostgresAttachmentStore
 from actors.adapters.postgres.conversations import PostgresConversationStore
 from actors.adapters.postgres.database import Database
 from actors.adapters.postgres.features import PostgresFeatureStore
+from actors.adapters.postgres.groups import PostgresGroupStore
 from actors.adapters.postgres.history import PostgresMessageHistory
 from actors.adapters.postgres.identity import PostgresIdentity
 from actors.adapters.postgres.messages import PostgresMessageLog
+from actors.adapters.postgres.relations import PostgresRelations
 from actors.adapters.postgres.search import PostgresMessageSearch
 from actors.adapters.postgres.standings import PostgresStandings
 from actors.adapters.postgres.users import PostgresUserDirectory
@@ -24,6 +26,8 @@ class Stores:
     messages: PostgresMessageLog
     history: PostgresMessageHistory
     conversations: PostgresConversationStore
+    groups: PostgresGroupStore
+    relations: PostgresRelations
     standings: PostgresStandings
     search: PostgresMessageSearch
     features: PostgresFeatureStore
@@ -49,6 +53,8 @@ class Stores:
             messages=PostgresMessageLog(database),
             history=PostgresMessageHistory(database),
             conversations=PostgresConversationStore(database),
+            groups=PostgresGroupStore(database),
+            relations=PostgresRelations(database),
             standings=PostgresStandings(database),
             search=PostgresMessageSearch(database),
             features=PostgresFeatureStore(database),

@@ -1,0 +1,35 @@
+"""Deletes what deleted conversations have left."""
+
+import trio
+
+from actors.ports import GroupStore
+from chatcore.errors import ChatError
+
+
+class Purger:
+    """Looks each `interval` seconds, and then deletes `batch` messages at a time with a `pause` between, so that the
+    database serves others too. Permanent; while the database is away it tries again at the next look. Several nodes
+    may do so at once.
+    """
+
+    def __init__(self, groups: GroupStore, *, interval: float, batch: int, pause: float = 0.05) -> None:
+        self.purged = 0
+        """Messages that were deleted."""
+        self.failures = 0
+        self._groups = groups
+        self._interval = interval
+        self._batch = batch
+        self._pause = pause
+
+    async def run(self) -> None:
+        while True:
+            try:
+                await self._purge()
+            except ChatError:
+                self.failures += 1
+            await trio.sleep(self._interval)
+
+    async def _purge(self) -> None:
+        while purged := await self._groups.purge(self._batch):
+            self.purged += purged
+            await trio.sleep(self._pause)
