@@ -100,6 +100,10 @@ class AccountStore(Protocol):
         """Spend the reset code, set the password, confirm the account and end all its families; false as `confirm`."""
         ...
 
+    async def set_groups(self, user_id: UUID, groups: Sequence[str]) -> None:
+        """The roles of an account, in the tokens that are issued from then on; nothing for who has none."""
+        ...
+
 
 class RefreshStore(Protocol):
     """Families of refresh tokens."""

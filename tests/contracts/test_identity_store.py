@@ -55,6 +55,16 @@ async def stores(store_url: str | None) -> AsyncGenerator[Stores]:
         yield Stores(PostgresIdentity(database), PostgresUserDirectory(database))
 
 
+async def test_roles_are_set_as_a_whole(stores: Stores) -> None:
+    jan = account(groups=("moderators",))
+    await stores.identity.create([jan])
+    await stores.identity.set_groups(jan.user_id, ["admins", "testers"])
+    assert await stores.identity.find(jan.email) == attrs.evolve(jan, groups=("admins", "testers"))
+    await stores.identity.set_groups(jan.user_id, [])
+    assert await stores.identity.find(jan.email) == attrs.evolve(jan, groups=())
+    await stores.identity.set_groups(uuid4(), ["admins"])
+
+
 def account(email: str = "Jan@example.com", groups: tuple[str, ...] = (), *, confirmed: bool = False) -> Account:
     return Account(uuid4(), email, "Jan", "$argon2id$…", confirmed, groups)
 

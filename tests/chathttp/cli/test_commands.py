@@ -101,3 +101,17 @@ def test_openapi_prints_the_contract() -> None:
     done = stackmentor("openapi")
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("openapi: 3.1")
+
+
+def test_roles_are_set_as_a_whole_and_shown(postgres_server: PostgresServer) -> None:
+    url = postgres_server.empty_database()
+    stackmentor("token", database_url=url)
+    with psycopg.connect(url) as connection:
+        (email,) = connection.execute("SELECT email FROM users").fetchone() or ("",)
+    assert stackmentor("roles", email, database_url=url).stdout == "\n"
+    assert stackmentor("roles", email, "--set", "admins, moderators,admins", database_url=url).returncode == 0
+    assert stackmentor("roles", email.upper(), database_url=url).stdout == "admins,moderators\n"
+    assert stackmentor("roles", email, "--set", "", database_url=url).stdout == "\n"
+    unknown = stackmentor("roles", "nobody@example.com", database_url=url)
+    assert unknown.returncode == 1
+    assert unknown.stderr == "stackmentor: there is no account of nobody@example.com\n"

@@ -54,6 +54,11 @@ class MemoryIdentity:
         user_id = self._by_email.get(email.lower())
         return None if user_id is None else await self._present(user_id)
 
+    async def set_groups(self, user_id: UUID, groups: Sequence[str]) -> None:
+        await trio.lowlevel.checkpoint()
+        if user_id in self._accounts:
+            self._accounts[user_id] = evolve(self._accounts[user_id], groups=tuple(groups))
+
     async def _present(self, user_id: UUID) -> Account:
         (user,) = await self._users.get([user_id])
         return evolve(self._accounts[user_id], name=user.name)

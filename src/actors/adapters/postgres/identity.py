@@ -126,6 +126,9 @@ class PostgresIdentity:
         except UniqueViolation:
             raise ChatError(ErrorCode.CONFLICT, "The e-mail address is taken", {"email": "is taken"}) from None
 
+    async def set_groups(self, user_id: UUID, groups: Sequence[str]) -> None:
+        await self._database.execute(_SET_GROUPS, user_id, list(groups))
+
     async def find(self, email: str) -> Account | None:
         row = await self._database.fetchrow(_FIND, email)
         return None if row is None else _account(row)

@@ -12,7 +12,7 @@ from sqlalchemy.exc import DBAPIError
 from actors.adapters.postgres.migrations import SchemaError
 from chatconsole.client import ConsoleError
 from chatcore.errors import ChatError
-from chathttp.cli import console, load, migrate, openapi, serve, token
+from chathttp.cli import console, load, migrate, openapi, roles, serve, token
 from chathttp.cli.processes import ProcessesError
 from chathttp.dev.errors import DevError
 from chathttp.settings import SettingsError
@@ -32,6 +32,7 @@ app.command(hidden=True)(serve.node)
 app.command(hidden=True)(serve.worker)
 app.add_typer(migrate.app, name="migrate")
 app.command()(token.token)
+app.command()(roles.roles)
 app.command()(load.load)
 app.command()(openapi.openapi)
 app.command()(console.console)

@@ -1,7 +1,7 @@
 """Users and conversations made by the operator, by way of the same stores as the server's requests."""
 
 import random
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import Final
@@ -16,6 +16,7 @@ from actors.adapters.postgres.users import PostgresUserDirectory
 from actors.identity_ports import AccountStore
 from actors.ports import ConversationStore, UserDirectory
 from chatcore.model import ConversationType
+from chathttp.dev.errors import DevError
 from chathttp.identity.config import IdentityConfig
 from chathttp.identity.keys import load_signing_keys
 from chathttp.identity.passwords import Passwords
@@ -35,6 +36,23 @@ async def provision_tokens(settings: Settings, count: int) -> list[tuple[UUID, s
         store = PostgresIdentity(database)
         keys = await load_signing_keys(store)
         return await provision_users(store, keys, IdentityConfig.from_settings(settings), count, _utc_now)
+
+
+async def change_roles(settings: Settings, email: str, roles: Sequence[str] | None) -> tuple[str, ...]:
+    """The roles of an account, after they were set unless ``roles`` is None.
+
+    Raises :class:`DevError` when there is no such account.
+    """
+    async with _database(settings) as database:
+        store = PostgresIdentity(database)
+        account = await store.find(email)
+        if account is None:
+            raise DevError(f"there is no account of {email}")
+        if roles is None:
+            return account.groups
+        each_once = tuple(dict.fromkeys(roles))
+        await store.set_groups(account.user_id, each_once)
+        return each_once
 
 
 async def provision_demo(settings: Settings) -> None:
