@@ -76,12 +76,17 @@ def _key() -> StoredKey:
     return make_key()
 
 
+# Both take tens of milliseconds of CPU to make, and keep nothing of a test.
+_parsed = cache(parse_key)
+_passwords = cache(Passwords)
+
+
 async def open_identity(config: IdentityConfig | None = None) -> IdentityKit:
     clock = WallClock()
     config = config or IdentityConfig()
     memory = MemoryChat(clock)
-    stores, mails, passwords = MemoryIdentity(memory.users), LetterBox(), Passwords()
-    keys = SigningKeys([parse_key(each) for each in await stores.load_or_store(_key())])
+    stores, mails, passwords = MemoryIdentity(memory.users), LetterBox(), _passwords()
+    keys = SigningKeys([_parsed(each) for each in await stores.load_or_store(_key())])
     service = IdentityService(stores, stores, keys, passwords, mails, config, clock)
     verifier = TokenVerifier(keys, issuer=config.issuer, client_id=config.client_id)
     return IdentityKit(memory, stores, keys, passwords, mails, clock, config, service, verifier)
