@@ -20,20 +20,21 @@ from actors.bridge.alone import Alone
 from actors.conversation.directory import Conversations, supervise_conversations
 from actors.conversation.policy import ConversationPolicy
 from actors.conversation.room import ConversationServices
+from actors.features.actor import Features
 from actors.identity_ports import Account
 from actors.runtime.spec import RestartIntensity
 from actors.users.actor import Users
 from actors.users.messages import Notify
-from chathttp.identity.config import IdentityConfig
 from chathttp.attachments.transfers import ServedFiles, Transfers
+from chathttp.identity.config import IdentityConfig
 from chathttp.identity.tokens import TokenMint
 from chathttp.rate import RateLimiter
 from chathttp.rest.app import create_app
 from chathttp.rest.services import Health, HealthState, Services
 from chathttp.settings import Settings
 from chathttp.wire import JsonBodyEncoder
-from tests.kit.identity import IdentityKit, open_identity
 from tests.kit.attachments import POLICY, attachment_desk
+from tests.kit.identity import IdentityKit, open_identity
 from tests.kit.openapi import check_answer
 from tests.kit.presence import Nobody, SeenUsers
 
@@ -82,8 +83,8 @@ class RestKit:
     notified: list[Notify]
     presence: SeenUsers
     mint: TokenMint
-
     attachments: AttachmentDesk
+
     async def user(self, name: str, groups: tuple[str, ...] = ()) -> tuple[UUID, str]:
         """A user and his token."""
         account = Account(uuid4(), f"{name}@example.com", name, None, confirmed=True, groups=groups)
@@ -156,8 +157,8 @@ async def open_rest(
             ConversationPolicy(max_members=settings.max_group_size),
             Alone(),
             Nobody(),
-        ),
             chat.groups,
+        ),
         max_conversations=100,
         intensity=RestartIntensity(3, 30.0),
         rng=random.Random(1),
@@ -192,10 +193,10 @@ async def open_rest(
         ),
         now=kit.clock.seconds,
         new_id=uuid4,
-    )
-    mint = TokenMint(kit.keys, issuer=kit.config.issuer, client_id=kit.config.client_id, lifetime=3600.0)
         attachments=attachments,
         served_files=None if disk is None else ServedFiles(disk, transfers or Transfers(4, 60.0, 5.0)),
+    )
+    mint = TokenMint(kit.keys, issuer=kit.config.issuer, client_id=kit.config.client_id, lifetime=3600.0)
     async with trio.open_nursery() as nursery:
         await nursery.start(conversations.run)
         nursery.start_soon(features.run)

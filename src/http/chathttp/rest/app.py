@@ -2,11 +2,10 @@
 
 from quart_trio import QuartTrio
 
-from chathttp.rest.auth import auth_blueprint
-from chatcore.errors import unavailable
 from chathttp.attachments.files import stored_files_blueprint
 from chathttp.attachments.streamed import StreamingConnection
 from chathttp.rest.attachments import attachments_blueprint
+from chathttp.rest.auth import auth_blueprint
 from chathttp.rest.common import install
 from chathttp.rest.conversations import conversations_blueprint
 from chathttp.rest.features import feature_administration_blueprint, features_blueprint
@@ -24,6 +23,7 @@ from chathttp.rest.users import users_blueprint
 def create_app(services: Services) -> QuartTrio:
     """An ASGI application; it needs no lifespan of its own beyond Quart's."""
     app = QuartTrio(__name__, static_folder=None)
+    app.asgi_http_class = StreamingConnection
     app.config["MAX_CONTENT_LENGTH"] = services.settings.max_body_bytes
     app.config["BODY_TIMEOUT"] = services.settings.body_timeout
     app.config["RESPONSE_TIMEOUT"] = None  # the edge has a deadline of its own for every write
@@ -37,10 +37,9 @@ def create_app(services: Services) -> QuartTrio:
     app.register_blueprint(presence_blueprint(services))
     app.register_blueprint(features_blueprint(services))
     app.register_blueprint(feature_administration_blueprint(services))
-    app.register_blueprint(health_blueprint(services.health))
-    app.register_blueprint(files_blueprint(served_files(), services.storage_origin))
-    return app
-    app.asgi_http_class = StreamingConnection
     app.register_blueprint(attachments_blueprint(services))
     if services.served_files is not None:
         app.register_blueprint(stored_files_blueprint(services.served_files))
+    app.register_blueprint(health_blueprint(services.health))
+    app.register_blueprint(files_blueprint(served_files(), services.storage_origin))
+    return app

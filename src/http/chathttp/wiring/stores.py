@@ -31,11 +31,11 @@ class Stores:
     standings: PostgresStandings
     search: PostgresMessageSearch
     features: PostgresFeatureStore
+    attachments: PostgresAttachmentStore
     users: PostgresUserDirectory
     identity: PostgresIdentity
 
     @classmethod
-    attachments: PostgresAttachmentStore
     def of(cls, settings: Settings, rng: random.Random) -> Self:
         database = Database(
             settings.database_url,
@@ -58,7 +58,7 @@ class Stores:
             standings=PostgresStandings(database),
             search=PostgresMessageSearch(database),
             features=PostgresFeatureStore(database),
+            attachments=PostgresAttachmentStore(database),
             users=PostgresUserDirectory(database),
             identity=PostgresIdentity(database),
         )
-            attachments=PostgresAttachmentStore(database),
