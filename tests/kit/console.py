@@ -11,6 +11,7 @@ from attrs import define, field
 
 from actors.conversation.room import Room
 from actors.runtime.snapshot import ActorSnapshot, ActorState, DynamicSnapshot, SupervisorSnapshot
+from actors.tracing.tracer import Tracer
 from chatconsole.api.messages import PREFIX
 from chatconsole.api.parts import Backend
 from chathttp.management.metrics import NodeFigures
@@ -36,6 +37,9 @@ class PlantedNode:
     revs: dict[UUID, int] = field(factory=lambda: dict[UUID, int]())
     running: list[Inspectable] = field(factory=lambda: list[Inspectable]())
     backends: list[Backend] = field(factory=lambda: list[Backend]())
+    restarted: list[UUID] = field(factory=list[UUID])
+    passivated: list[UUID] = field(factory=list[UUID])
+    tracer: Tracer = field(factory=lambda: Tracer(UUID(int=1), limit=100))
     drained: int = 0
 
     def figures(self) -> NodeFigures:
@@ -48,17 +52,27 @@ class PlantedNode:
         async def revs(_ids: Collection[UUID]) -> dict[UUID, int]:
             return self.revs
 
+        async def passivate(key: UUID, timeout: float) -> None:
+            del timeout
+            self.passivated.append(key)
+
         async def backends() -> Sequence[Backend]:
             return self.backends
 
         return Sources(
             supervision=self.supervision,
-            actors=Actors(dynamic=self.dynamic, singles=lambda: [(each, "refuse", 0) for each in self.singles]),
+            actors=Actors(
+                dynamic=self.dynamic,
+                singles=lambda: [(each, "refuse", 0) for each in self.singles],
+                restart=self.restarted.append,
+                passivate=passivate,
+            ),
             rooms=lambda: self.rooms,
             revs=revs,
             sessions=lambda: self.running,
             backends=backends,
             outbox_limit=1000,
+            tracer=self.tracer,
         )
 
 

@@ -51,6 +51,7 @@ class ConversationActor:
         """Whether the alarm is set for all that was planned by the last post that this task slept through."""
         self._marks_at = -inf
         """When marks may be stored again, after an attempt that failed."""
+        context.on_leave = self._leave
         self.room: Room | None = None
         """For others to look at only; there is none before it has been read from the database."""
 
@@ -97,6 +98,15 @@ class ConversationActor:
                     return None
             else:
                 return room
+
+    def _leave(self) -> None:
+        """Passivate as soon as nothing is in hand. Raises `CONFLICT` while somebody is subscribed."""
+        if self.room is not None:
+            self.room.prune()
+        if self._audience:
+            raise ChatError(ErrorCode.CONFLICT, f"The conversation has {len(self._audience)} subscriptions")
+        self._idle_at = -inf
+        self._mailbox.nudge()
 
     def _close_unknown(self) -> None:
         error = not_found("Conversation")

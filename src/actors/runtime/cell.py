@@ -37,6 +37,10 @@ class ActorContext(Generic[M]):
     in_hand: list[M]
     stopping: trio.Event
     alarms: Alarms
+    on_leave: Callable[[], None] | None = None
+    """Set by an actor that can be passivated on request: is to have it close its mailbox and return as soon as it has
+    nothing in hand, or raises `CONFLICT` with why it must stay.
+    """
 
     def done(self) -> None:
         """What was received so far is finished: a crash from here on does not hand it on."""
@@ -80,6 +84,16 @@ class Cell(Generic[M]):
     quarantined_until: float = 0.0
     error: Exception | None = None
     last_error: Exception | None = None
+    scope: trio.CancelScope = attrs.field(factory=trio.CancelScope)
+    """Around the incarnation, or the pause after it."""
+    context: ActorContext[M] | None = None
+    gone: trio.Event = attrs.field(factory=trio.Event)
+
+    def restart(self) -> None:
+        """End the incarnation, or the pause, now. As after a crash, what is in hand goes to the next one; it counts as
+        no failure.
+        """
+        self.scope.cancel()
 
     async def live(self) -> None:
         """Run incarnations until nothing waits and the last one ended in peace."""
@@ -117,8 +131,8 @@ class Cell(Generic[M]):
         self.error = None
         self.reopened = False
         self.state = ActorState.RUNNING
-        with CrashGuard(self._crashed):
-            context = ActorContext(
+        with trio.CancelScope() as self.scope, CrashGuard(self._crashed):
+            context = self.context = ActorContext(
                 self.key,
                 self.name,
                 mailbox,
@@ -129,7 +143,10 @@ class Cell(Generic[M]):
                 self.policy.alarms,
             )
             await self.make()(context)
+        self.context = None
         mailbox.pause()
+        if self.scope.cancelled_caught and self.error is None:
+            return self._again()
         if self._ended_by_stop():
             self.error = None
         if self.error is None:
@@ -140,6 +157,15 @@ class Cell(Generic[M]):
                 return True
             self._crashed(UnexpectedReturn(f"{self.name} returned without taking what waits"))
         return await self._recover(started_at)
+
+    def _again(self) -> bool:
+        """After a restart that was asked for."""
+        if self.policy.stopping.is_set():
+            return False
+        self.restarts += 1
+        self.mailbox.reopen()
+        self.policy.report(EventKind.RESTARTING, self.name, None, 0.0)
+        return True
 
     async def _recover(self, started_at: float) -> bool:
         """After a crash: wait before the next incarnation, or sit out the quarantine."""
@@ -172,7 +198,7 @@ class Cell(Generic[M]):
         return ChatError(ErrorCode.UNAVAILABLE, "Out of order for a moment, try again later", retry_after=left)
 
     async def _pause(self, seconds: float) -> None:
-        with trio.move_on_after(seconds):
+        with trio.move_on_after(seconds) as self.scope:
             await self.policy.stopping.wait()
 
     def _ended_by_stop(self) -> bool:

@@ -11,7 +11,7 @@ import attrs
 import trio
 from trio import TASK_STATUS_IGNORED, Nursery, TaskStatus
 
-from chatcore.errors import ChatError, overloaded, unavailable
+from chatcore.errors import ChatError, ErrorCode, not_found, overloaded, unavailable
 
 from .alarms import Alarms
 from .cell import ActorBehaviour, Cell, CellPolicy
@@ -119,6 +119,27 @@ class DynamicSupervisor(Generic[K, M]):
             self._reopen(cell)
         return cell.mailbox
 
+    def restart(self, key: K) -> None:
+        """Replace the actor's incarnation by a new one now, for an operator: all is as after a crash, but it does not
+        count towards quarantine, which it ends, and there is no wait. Raises `NOT_FOUND` without an actor.
+        """
+        self._cell(key).restart()
+
+    async def passivate(self, key: K, timeout: float) -> None:
+        """Have the actor go now as it goes when idle, once it has handled what is in hand.
+
+        Raises `NOT_FOUND` without an actor, `CONFLICT` when it must stay, or cannot be asked, and `UNAVAILABLE` when it
+        has not gone after `timeout` seconds, because it is busy or was needed again.
+        """
+        cell = self._cell(key)
+        if cell.context is None or cell.context.on_leave is None:
+            raise ChatError(ErrorCode.CONFLICT, f"{cell.name} is {cell.state.value} and cannot be asked to go")
+        cell.context.on_leave()
+        with trio.move_on_after(timeout):
+            await cell.gone.wait()
+        if not cell.gone.is_set():
+            raise unavailable(f"{cell.name} is still in use")
+
     async def run(self, *, task_status: TaskStatus[None] = TASK_STATUS_IGNORED) -> None:
         """Keep the actors until `stop` or cancellation; what is unhandled then is refused as `UNAVAILABLE`."""
         self._stopping = trio.Event()
@@ -194,6 +215,12 @@ class DynamicSupervisor(Generic[K, M]):
         )
         return cells[:limit]
 
+    def _cell(self, key: K) -> Cell[M]:
+        cell = self._cells.get(key)
+        if cell is None:
+            raise not_found("The actor")
+        return cell
+
     def _make_policy(self) -> CellPolicy[M]:
         return CellPolicy(
             self._intensity, self._quarantine, self._rng, self._stopping, self._alarms, self._refuse, self._report
@@ -237,6 +264,7 @@ class DynamicSupervisor(Generic[K, M]):
             self._totals.passivated += cell.state is ActorState.RUNNING and not self._stopping.is_set()
         finally:
             del self._cells[key]
+            cell.gone.set()
             cell.refuse_all(unavailable())
             self._totals.refused += cell.mailbox.refused_total
             self._totals.handled += cell.mailbox.handled_total

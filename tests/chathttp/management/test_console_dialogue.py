@@ -2,51 +2,27 @@
 
 import json
 import logging
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+import os
 from pathlib import Path
 from typing import Any, cast
+from uuid import uuid4
 
 import pytest
 import trio
-from attrs import define
 from jsonschema import Draft202012Validator
-from trio_websocket import WebSocketConnection, open_websocket_url
+from trio_websocket import open_websocket_url
 
 from actors.runtime.mailbox import Mailbox
 from chatconsole.api.messages import PREFIX, SUBPROTOCOL, TOKEN_SUBPROTOCOL
 from chatconsole.beacon import beacons
 from chathttp.management.server import ManagementOptions
 from tests.chathttp.edge.edge_kit import until
-from tests.kit.console import ConsoleClient, PlantedNode, console
+from tests.kit.console import PlantedNode, console
+from tests.kit.talk_console import talking
 
 
 def check(document: Any, schema: Any) -> None:
     assert [error.message for error in cast("Any", Draft202012Validator(schema)).iter_errors(document)] == []
-
-
-@define
-class Talk:
-    socket: WebSocketConnection
-
-    async def say(self, **request: Any) -> None:
-        await self.socket.send_message(json.dumps(request))
-
-    async def hear(self) -> Any:
-        with trio.fail_after(10):
-            return json.loads(await self.socket.get_message())
-
-    async def ask(self, **request: Any) -> Any:
-        await self.say(**request)
-        return await self.hear()
-
-
-@asynccontextmanager
-async def talking(client: ConsoleClient) -> AsyncGenerator[Talk]:
-    headers = [(b"Authorization", f"Bearer {client.server.token}".encode())]
-    url = f"ws://127.0.0.1:{client.server.port}{PREFIX}/ws"
-    async with open_websocket_url(url, extra_headers=headers) as socket:
-        yield Talk(socket)
 
 
 async def test_answers_and_snapshot_are_as_the_schema_says() -> None:
@@ -91,11 +67,62 @@ async def test_nothing_is_installed_when_nobody_watches() -> None:
             assert seen["snapshot"]["node"]["watchers"] == 1
             assert Mailbox.on_spent is not None
             rows = [row for row in seen["snapshot"]["tasks"]["rows"] if row["kind"] == "task"]
-            assert all(row["since"] is not None for row in rows if row["state"] == "blocked")
+            assert all(row["since"] is None for row in rows)
         await until(lambda: not client.server.observer.watchers)
         assert Mailbox.on_spent is None
         rows = [row for row in (await client.snapshot())["tasks"]["rows"] if row["kind"] == "task"]
         assert all(row["since"] is None for row in rows)
+
+
+@pytest.mark.parametrize("view", [{"sections": ["tasks"]}, {"sections": ["tasks", "loop"], "steps": True}, {}])
+async def test_steps_are_timed_while_somebody_watches_tasks(view: dict[str, Any]) -> None:
+    async with console() as client, talking(client) as talk:
+        seen = await talk.ask(op="watch", id=1, every=0.1, view=view)
+        rows = [row for row in seen["snapshot"]["tasks"]["rows"] if row["kind"] == "task"]
+        assert all(row["since"] is not None for row in rows if row["state"] == "blocked")
+        assert client.server.observer.longest
+        await talk.say(op="stop", id=1)
+        await until(lambda: not client.server.observer.longest)
+
+
+async def test_steps_are_not_timed_for_other_views() -> None:
+    async with console() as client, talking(client) as talk:
+        await talk.ask(op="watch", id=1, every=0.1, view={"sections": ["loop", "warnings", "actors"]})
+        assert not client.server.observer.longest
+        seen = await talk.ask(op="watch", id=1, every=0.1, view={"sections": ["loop"], "steps": True})
+        while not seen["snapshot"]["loop"]["longest"]:
+            seen = await talk.hear()
+
+
+async def test_actor_is_restarted_or_passivated_by_its_id_or_name(capsys: pytest.CaptureFixture[str]) -> None:
+    node = PlantedNode()
+    one, two = uuid4(), uuid4()
+    async with console(node) as client, talking(client) as talk:
+        for action, target in (("restart", str(one)), ("passivate", f"conversations/{two}")):
+            asked = await talk.ask(op="act", id=1, action=action, target=target)
+            assert (asked["type"], node.restarted, node.passivated) == (
+                "confirm",
+                [one] if action == "passivate" else [],
+                [],
+            )
+            assert (await talk.ask(op="confirm", id=2, nonce=asked["nonce"]))["type"] == "done"
+        assert (node.restarted, node.passivated) == ([one], [two])
+        refused = await talk.ask(op="act", id=3, action="restart", target="users")
+        assert (refused["type"], refused["errorCode"]) == ("refused", "VALIDATION_ERROR")
+    noted = [line for line in capsys.readouterr().out.splitlines() if "console: action " in line]
+    assert all("who='127.0.0.1:" in line and "with token" in line for line in noted)
+
+
+async def test_who_comes_by_a_unix_socket_is_noted_by_his_process(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    path = str(tmp_path / "console.sock")
+    async with console(options=ManagementOptions(host=path)) as client, await trio.open_unix_socket(path) as stream:
+        lines = [f"GET {PREFIX}/snapshot?reveal=true HTTP/1.1", "Host: localhost"]
+        lines += [f"Authorization: Bearer {client.server.token}", "", ""]
+        await stream.send_all("\r\n".join(lines).encode())
+        assert (await stream.receive_some()).startswith(b"HTTP/1.1 200")
+    assert f"user {os.getuid()} process {os.getpid()} with token" in capsys.readouterr().out
 
 
 async def test_tasks_that_failed_or_were_cancelled_are_remembered_with_why() -> None:
@@ -161,7 +188,7 @@ async def test_confirmation_is_of_one_connection() -> None:
 
 async def test_read_only_console_does_nothing() -> None:
     async with console(options=ManagementOptions(read_only=True)) as client, talking(client) as talk:
-        for action in ("drain", "disconnect", "log-level", "snapshot"):
+        for action in ("drain", "disconnect", "restart", "passivate", "log-level", "snapshot"):
             answer = await talk.ask(op="act", id=1, action=action, value="info")
             assert (answer["type"], answer["errorCode"]) == ("refused", "FORBIDDEN")
 

@@ -34,7 +34,7 @@ class Step(msgspec.Struct, rename="camel", frozen=True):
 class Loop(msgspec.Struct, rename="camel", frozen=True):
     """`lag` is how late the loop was the last time, `lag_p99` and `lag_max` of the last minute.
 
-    `blocked` is the stall that it is in now.
+    `blocked` is the stall that it is in now; `longest` is there while somebody has steps timed (`View.steps`).
     """
 
     lag: float

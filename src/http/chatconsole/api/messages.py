@@ -75,6 +75,9 @@ class View(msgspec.Struct, rename="camel", frozen=True, forbid_unknown_fields=Tr
     `fan` how many children of each nursery are listed, `limit` how many rows of each section. `reveal` asks for the
     users' ids in place of pseudonyms, which is noted in the log. `grep` keeps the actors, conversations and sockets
     that have it in their name, id or user.
+
+    A watch with `steps`, or of the tasks, times every step of the loop: for `Loop.longest` and `Task.since`, which cost
+    each switch of tasks something.
     """
 
     sections: list[Section] = []
@@ -84,6 +87,11 @@ class View(msgspec.Struct, rename="camel", frozen=True, forbid_unknown_fields=Tr
     limit: int = 200
     reveal: bool = False
     grep: str = ""
+    steps: bool = False
+
+    @property
+    def times_steps(self) -> bool:
+        return self.steps or self.wants(Section.TASKS)
 
     def wants(self, section: Section) -> bool:
         return not self.sections or section in self.sections

@@ -31,7 +31,7 @@ class Task(msgspec.Struct, rename="camel", frozen=True, tag="task", tag_field="k
     """One task, with the scopes that it is in, outermost first, those of nurseries left out.
 
     `where` is the innermost line of the program's own code, `trap` what of Trio it waits in there. `since` tells how
-    long it has been blocked; it is known while somebody watches, `at_least` that from the beginning of the watch on.
+    long it has been blocked; it is known while steps are timed (`View.steps`), `at_least` that from when they are on.
     """
 
     id: str

@@ -5,6 +5,7 @@ import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Final
+from uuid import UUID
 
 import msgspec
 import trio
@@ -15,6 +16,9 @@ from chatcore.errors import ChatError, ErrorCode, invalid, not_found
 from chathttp.errors import CLOSE_DRAIN
 from chathttp.management.sources import Sources
 
+PASSIVATE_SECONDS: Final = 5.0
+"""For a conversation to finish what is in hand."""
+NAMES: Final = ("disconnect", "restart", "passivate", "log-level", "drain", "snapshot")
 LEVELS: Final = ("debug", "info", "warning", "error")
 
 
@@ -29,8 +33,9 @@ class Action:
 
 
 class Actions:
-    """`disconnect` TARGET a socket's id; `log-level` TARGET a logger (empty: all) VALUE its level; `drain` the node;
-    `snapshot` of everything to a file under `data_dir`.
+    """`disconnect` TARGET a socket's id; `restart` or `passivate` TARGET a conversation's id, or its actor's name;
+    `log-level` TARGET a logger (empty: all) VALUE its level; `drain` the node; `snapshot` of everything to a file under
+    `data_dir`.
     """
 
     def __init__(
@@ -49,6 +54,8 @@ class Actions:
         self._read_only = read_only
         self._makers: dict[str, Callable[[str, str], tuple[Callable[[], Awaitable[str]], str]]] = {
             "disconnect": self._disconnect,
+            "restart": self._restart,
+            "passivate": self._passivate,
             "log-level": self._log_level,
             "drain": self._end,
             "snapshot": self._keep,
@@ -74,6 +81,28 @@ class Actions:
             raise not_found("The socket")
 
         return perform, f"disconnect {target}; its client comes back by itself"
+
+    def _restart(self, target: str, _: str) -> tuple[Callable[[], Awaitable[str]], str]:
+        key = _conversation(target)
+
+        async def perform() -> str:
+            self._sources.actors.restart(key)
+            return f"conversations/{key} is restarted"
+
+        says = (
+            f"restart conversations/{key}: it is read from the database anew, its subscribers stay; posts that are on"
+            " their way are refused as UNAVAILABLE unless they are stored by then"
+        )
+        return perform, says
+
+    def _passivate(self, target: str, _: str) -> tuple[Callable[[], Awaitable[str]], str]:
+        key = _conversation(target)
+
+        async def perform() -> str:
+            await self._sources.actors.passivate(key, PASSIVATE_SECONDS)
+            return f"conversations/{key} has left memory"
+
+        return perform, f"take conversations/{key} out of memory, unless somebody is subscribed to it"
 
     def _log_level(self, target: str, value: str) -> tuple[Callable[[], Awaitable[str]], str]:
         if value not in LEVELS:
@@ -103,6 +132,13 @@ class Actions:
             return f"written to {path}"
 
         return perform, f"write all that is known of this node to {path}"
+
+
+def _conversation(target: str) -> UUID:
+    try:
+        return UUID(target.removeprefix("conversations/"))
+    except ValueError:
+        raise invalid("target", "is no conversation's id, nor its actor's name") from None
 
 
 def _write(path: Path, snapshot: Snapshot) -> None:

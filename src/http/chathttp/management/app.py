@@ -89,9 +89,15 @@ class ManagementApp:
             return _JSON, schema()
         if path == STACK_PATH:
             return _JSON, msgspec.json.encode(await self._console.stack(query.get("task", "")))
-        return _JSON, msgspec.json.encode(await self._snapshot(query))
+        return _JSON, msgspec.json.encode(await self._snapshot(query, self._who(scope)))
 
-    async def _snapshot(self, query: Mapping[str, str]) -> api.Snapshot:
+    def _who(self, scope: HTTPScope | WebsocketScope) -> str:
+        """Who asks, for the log: the process on a Unix socket, else the address; and which token was used."""
+        host, port = scope["client"] or ("", 0)
+        place = f"{host}:{port}" if port else host
+        return f"{place} with token {self._access.token_id}"
+
+    async def _snapshot(self, query: Mapping[str, str], who: str) -> api.Snapshot:
         """`observe` is for how many seconds to watch before."""
         given: dict[str, object] = {name: value for name, value in query.items() if name != "observe"}
         if "sections" in given:
@@ -104,12 +110,12 @@ class ManagementApp:
         if not 0 <= observe <= LONGEST_OBSERVATION:
             raise invalid("observe", f"0 to {LONGEST_OBSERVATION:g} seconds")
         if observe:
-            async with self._console.watching():
+            async with self._console.watching(), self._console.timing(view):
                 if not view.sections or api.Section.ACTORS in view.sections:
-                    await self._console.look(api.View([api.Section.ACTORS, api.Section.SOCKETS], limit=view.limit))
+                    await self._console.look(api.View([api.Section.ACTORS, api.Section.SOCKETS], limit=view.limit), who)
                 await trio.sleep(observe)
-                return await self._console.look(view)
-        return await self._console.look(view)
+                return await self._console.look(view, who)
+        return await self._console.look(view, who)
 
     async def _converse(self, scope: WebsocketScope, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
         try:
@@ -127,7 +133,7 @@ class ManagementApp:
         await receive()
         subprotocol = agreed_subprotocol(scope["subprotocols"])
         await send({"type": "websocket.accept", "subprotocol": subprotocol, "headers": []})
-        await Dialogue(self._console, receive, send).run()
+        await Dialogue(self._console, receive, send, self._who(scope)).run()
 
 
 def schema() -> bytes:

@@ -1,8 +1,8 @@
 """What the console's routes do, in the management thread's loop."""
 
 import secrets
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Final
 
 import structlog
@@ -13,8 +13,10 @@ from chatconsole.api.tasks import Stack
 from chatcore.errors import ChatError, ErrorCode, invalid, not_found
 from chathttp.management.actions import Action, Actions
 from chathttp.management.crossing import Crossing, LoopBlockedError
+from chathttp.management.following import Take
 from chathttp.management.inspector import Inspector, LoopFacts, bounded
 from chathttp.management.observer import Observer
+from chathttp.management.repl import Repl
 from chathttp.management.tree import find_task, stack
 
 LOOK_TIMEOUT: Final = 15.0
@@ -30,19 +32,29 @@ class Console:
     """One for each run of the management port."""
 
     def __init__(
-        self, crossing: Crossing, inspector: Inspector, observer: Observer, actions: Actions, facts: LoopFacts
+        self,
+        crossing: Crossing,
+        inspector: Inspector,
+        observer: Observer,
+        actions: Actions,
+        facts: LoopFacts,
+        follow: Callable[[api.Follow], AbstractAsyncContextManager[Take]],
+        repl: Callable[[], Repl] | None,
     ) -> None:
+        self.follow: Final = follow
+        """Given what to follow; while the block runs, what it gives tells what is new."""
+        self._make_repl = repl
         self._crossing = crossing
         self._inspector = inspector
         self._observer = observer
         self._actions = actions
         self._facts = facts
 
-    async def look(self, view: api.View) -> api.Snapshot:
-        """A snapshot; of what is known beside it when the node's loop is blocked."""
+    async def look(self, view: api.View, who: str) -> api.Snapshot:
+        """A snapshot; of what is known beside it when the node's loop is blocked. `who` asks, for the log."""
         view = bounded(view)
         if view.reveal:
-            _log.warning("console: users revealed", sections=[each.value for each in view.sections])
+            _log.warning("console: users revealed", who=who, sections=[each.value for each in view.sections])
 
         async def look() -> api.Snapshot:
             return await self._inspector.look(view)
@@ -69,41 +81,77 @@ class Console:
     @asynccontextmanager
     async def watching(self) -> AsyncGenerator[None]:
         """The observer is installed while the block runs."""
-        attached = trio.Event()
+        async with self._held(self._observer.attach, self._observer.detach):
+            yield
 
-        async def attach_until_cancelled() -> None:
-            self._observer.attach()
+    @asynccontextmanager
+    async def timing(self, view: api.View) -> AsyncGenerator[None]:
+        """Steps are timed while the block runs, if `view` shows anything of that."""
+        if not view.times_steps:
+            yield
+            return
+        async with self._held(self._observer.time_steps, self._observer.time_no_steps):
+            yield
+
+    @asynccontextmanager
+    async def _held(self, begin: Callable[[], None], end: Callable[[], None]) -> AsyncGenerator[None]:
+        """In the node's loop `begin` is called, and `end` when the block ends, or the loop does."""
+        asked = trio.Event()
+
+        async def hold_until_cancelled() -> None:
+            begin()
             try:
                 await trio.sleep_forever()
             finally:
-                self._observer.detach()
+                end()
 
         async def keep() -> None:
-            attached.set()
+            asked.set()
             while True:
                 try:
-                    await self._crossing.call(attach_until_cancelled, timeout=float("inf"))
+                    await self._crossing.call(hold_until_cancelled, timeout=float("inf"))
                 except LoopBlockedError:
                     await trio.sleep(1.0)
 
         async with trio.open_nursery() as nursery:
             nursery.start_soon(keep)
-            await attached.wait()
+            await asked.wait()
             yield
             nursery.cancel_scope.cancel()
+
+    def repl(self) -> Repl:
+        """A new one. Raises `FORBIDDEN` unless the node was started with it allowed."""
+        if self._make_repl is None:
+            raise ChatError(ErrorCode.FORBIDDEN, "This node was not started with STACKMENTOR_CONSOLE_REPL allowed")
+        return self._make_repl()
+
+    async def run(self, repl: Repl, request: api.Run, who: str) -> api.Ran:
+        """Run what was typed, each line of which is noted in the log first. Raises `UNAVAILABLE`."""
+        for number, line in enumerate(request.source.splitlines(), 1):
+            _log.warning("console: python", who=who, number=number, line=line)
+        try:
+            ran = await repl.run(request.id, request.source)
+        except LoopBlockedError:
+            raise ChatError(ErrorCode.UNAVAILABLE, "The event loop is blocked", retry_after=1.0) from None
+        failed = None if ran.failure is None else ran.failure.type
+        _log.warning("console: python done", who=who, seconds=ran.seconds, failed=failed)
+        return ran
 
     def prepare(self, request: api.Act) -> tuple[Action, str]:
         """What an action would do. Raises `FORBIDDEN` when actions are off, and what is wrong with the request."""
         return self._actions.prepare(request.action, request.target, request.value)
 
-    async def perform(self, action: Action) -> str:
+    async def perform(self, action: Action, who: str) -> str:
         """Do what was confirmed, and note it in the log. Raises `ChatError`."""
-        _log.warning("console: action", action=action.name, target=action.target, value=action.value)
+        _log.warning("console: action", who=who, action=action.name, target=action.target, value=action.value)
         try:
             says = await self._crossing.call(action.perform, timeout=LOOK_TIMEOUT)
         except LoopBlockedError:
             raise ChatError(ErrorCode.UNAVAILABLE, "The event loop is blocked", retry_after=1.0) from None
-        _log.warning("console: action done", action=action.name, target=action.target, outcome=says)
+        except ChatError as error:
+            _log.warning("console: action refused", who=who, action=action.name, target=action.target, why=str(error))
+            raise
+        _log.warning("console: action done", who=who, action=action.name, target=action.target, outcome=says)
         return says
 
 

@@ -11,6 +11,7 @@ from actors.bridge.actor import Bridge
 from actors.conversation.directory import Conversations
 from actors.presence.actor import Presence
 from actors.runtime.snapshot import ActorSnapshot, ActorState, DynamicSnapshot, SupervisorSnapshot
+from actors.tracing.tracer import Tracer
 from actors.users.actor import Users
 from chatconsole.api.parts import Backend
 from chatcore.errors import ChatError
@@ -36,6 +37,35 @@ class LinkState(Protocol):
     def error(self) -> str | None: ...
 
 
+class AppendCounts(Protocol):
+    """`round_trip` is of the last batch, seconds."""
+
+    @property
+    def batches(self) -> int: ...
+
+    @property
+    def reconnects(self) -> int: ...
+
+    @property
+    def round_trip(self) -> float | None: ...
+
+
+class Appends(Protocol):
+    """The connection that writes messages; `waiting` of them wait."""
+
+    @property
+    def state(self) -> LinkState: ...
+
+    @property
+    def waiting(self) -> int: ...
+
+    @property
+    def overloads(self) -> int: ...
+
+    @property
+    def counts(self) -> AppendCounts: ...
+
+
 class Store(Protocol):
     """The database, as the console sees it."""
 
@@ -45,6 +75,9 @@ class Store(Protocol):
     async def ping(self, timeout: float) -> float:
         """Seconds that it takes to answer. Raises `ChatError`."""
         ...
+
+    @property
+    def writer(self) -> Appends: ...
 
     @property
     def figures(self) -> Mapping[str, float]:
@@ -67,16 +100,23 @@ class Parts:
     revs: Callable[[Collection[UUID]], Awaitable[dict[UUID, int]]]
     sessions: Collection[Inspectable]
     outbox_limit: int
+    tracer: Tracer
 
     def sources(self) -> Sources:
         return Sources(
             supervision=self.supervision,
-            actors=Actors(dynamic=self._dynamic, singles=self._singles),
+            actors=Actors(
+                dynamic=self._dynamic,
+                singles=self._singles,
+                restart=self.conversations.restart,
+                passivate=self.conversations.passivate,
+            ),
             rooms=self.conversations.rooms,
             revs=self.revs,
             sessions=lambda: self.sessions,
             backends=self._backends,
             outbox_limit=self.outbox_limit,
+            tracer=self.tracer,
         )
 
     def figures(self) -> NodeFigures:
@@ -119,7 +159,7 @@ class Parts:
             round_trip = await self.store.ping(PING_TIMEOUT)
         except ChatError:
             round_trip = None
-        backends = [_backend("store", self.store.state, round_trip, self.store.figures)]
+        backends = [_backend("store", self.store.state, round_trip, self.store.figures), self._appends()]
         if self.bridge is not None:
             figures = self.bridge.figures()
             counts: dict[str, float] = {
@@ -129,6 +169,10 @@ class Parts:
                 "outboxBytes": figures.broker.outbox_bytes,
                 "inbox": figures.broker.inbox,
                 "published": figures.broker.published,
+                "received": figures.broker.received,
+                "refused": figures.broker.refused,
+                "lost": figures.broker.lost,
+                "coalesced": figures.coalesced,
                 "overdue": figures.overdue,
                 "droppedOut": figures.dropped_out.total(),
                 "droppedIn": figures.dropped_in.total(),
@@ -137,6 +181,16 @@ class Parts:
             }
             backends.append(_backend("bridge", figures.broker, figures.broker.round_trip, counts))
         return backends
+
+    def _appends(self) -> Backend:
+        writer = self.store.writer
+        counts = {
+            "waiting": writer.waiting,
+            "overloads": writer.overloads,
+            "batches": writer.counts.batches,
+            "reconnects": writer.counts.reconnects,
+        }
+        return _backend("appends", writer.state, writer.counts.round_trip, counts)
 
 
 def _backend(name: str, state: LinkState, round_trip: float | None, figures: Mapping[str, float]) -> Backend:

@@ -15,6 +15,7 @@ from chatconsole.api.loop import Loop, Stall, Warning
 from chatconsole.api.messages import Section, View
 from chatconsole.api.tasks import TaskTree
 from chathttp.management import findings
+from chathttp.management.actions import NAMES
 from chathttp.management.observer import Observer
 from chathttp.management.slices import Budget
 from chathttp.management.sources import Sources
@@ -55,7 +56,8 @@ class Inspector:
         *,
         url: str,
         read_only: bool,
-        secret: bytes,
+        repl: bool,
+        names: Names,
         limits: Limits | None = None,
     ) -> None:
         self._sources = sources
@@ -63,7 +65,8 @@ class Inspector:
         self._watchdog = watchdog
         self._url = url
         self._read_only = read_only
-        self._names = Names(secret)
+        self._repl = repl
+        self._names = names
         self._limits = limits or Limits()
         self._started = time.time()
 
@@ -155,6 +158,8 @@ class Inspector:
             self._started,
             self._read_only,
             self._observer.watchers,
+            [] if self._read_only else list(NAMES),
+            self._repl,
         )
         return api.Snapshot(api.VERSION, time.time(), took, pause, node, **wanted)  # pyright: ignore[reportArgumentType]  # each is its section's
 
@@ -169,4 +174,5 @@ def bounded(view: View) -> View:
         max(1, min(view.limit, MOST_ROWS)),
         view.reveal,
         view.grep,
+        view.steps,
     )

@@ -1,6 +1,7 @@
 """What is only known while somebody watches: how long tasks are blocked, the longest steps, who ended and why.
 
-Nobody watching, none of it is installed and nothing is paid for it.
+Nobody watching, none of it is installed and nothing is paid for it. What is paid for each switch of tasks, the clock of
+steps, is installed only for who asks for what it gives.
 """
 
 import time
@@ -41,21 +42,82 @@ class Growth:
     newest: Task | None = None
 
 
+class StepClock(Instrument):
+    """Times the steps of all tasks.
+
+    One call a step: where a step begins the one before it has ended, but for the last of a turn, which ends before the
+    loop waits.
+    """
+
+    def __init__(self) -> None:
+        self.started = time.perf_counter()
+        self._ended: dict[Task, float] = {}
+        self._running: Task | None = None
+        self._began = self.started
+        self._longest: list[tuple[float, int, Step]] = []
+        self._least = 0.0
+        """What is shorter is none of the longest."""
+        self._order = count()
+
+    def before_task_step(self, task: Task) -> None:
+        now = time.perf_counter()
+        running = self._running
+        if running is not None:
+            self._ended[running] = now
+            if now - self._began > self._least:
+                self._keep(running, now - self._began)
+        self._running = task
+        self._began = now
+
+    def before_io_wait(self, timeout: float) -> None:
+        del timeout
+        running = self._running
+        if running is not None:
+            now = self._ended[running] = time.perf_counter()
+            if now - self._began > self._least:
+                self._keep(running, now - self._began)
+            self._running = None
+
+    def task_exited(self, task: Task) -> None:
+        self._ended.pop(task, None)
+        if task is self._running:
+            now = time.perf_counter()
+            if now - self._began > self._least:
+                self._keep(task, now - self._began)
+            self._running = None
+
+    def since(self, task: Task) -> tuple[float, bool]:
+        now = time.perf_counter()
+        at = self._ended.get(task)
+        return (now - self.started, True) if at is None else (now - at, False)
+
+    @property
+    def longest(self) -> list[Step]:
+        return [step for _, _, step in sorted(self._longest, reverse=True)]
+
+    def _keep(self, task: Task, lasted: float) -> None:
+        step = (lasted, next(self._order), Step(lasted, task.name, where(task)[0]))
+        if len(self._longest) < STEPS_KEPT:
+            heappush(self._longest, step)
+        else:
+            heappushpop(self._longest, step)
+            self._least = self._longest[0][0]
+
+
 class Observer(Instrument):
-    """Installed from the first `attach` to the last `detach`, which are called in the loop that is watched."""
+    """Installed from the first `attach` to the last `detach`, and the clock of steps from the first `time_steps` to the
+    last `time_no_steps`; all are called in the loop that is watched.
+    """
 
     def __init__(self) -> None:
         self.watchers = 0
+        self._timers = 0
+        self._clock: StepClock | None = None
         self.ended: deque[Ended] = deque(maxlen=ENDED_KEPT)
         self._clear()
 
     def _clear(self) -> None:
-        self.attached_at = 0.0
         self.growth: dict[trio.Nursery, Growth] = {}
-        self._since: dict[Task, float] = {}
-        self._step_began = 0.0
-        self._longest: list[tuple[float, int, Step]] = []
-        self._order = count()
         self._spans: dict[str, deque[float]] = {}
         self._handled: dict[str, tuple[float, int]] = {}
         self._late: dict[str, int] = {}
@@ -65,8 +127,6 @@ class Observer(Instrument):
         self.watchers += 1
         if self.watchers == 1:
             self._clear()
-            self.attached_at = time.perf_counter()
-            self._step_began = self.attached_at
             Mailbox.on_spent = self._spent
             trio.lowlevel.add_instrument(self)
 
@@ -77,21 +137,19 @@ class Observer(Instrument):
             trio.lowlevel.remove_instrument(self)
             self._clear()
 
+    def time_steps(self) -> None:
+        self._timers += 1
+        if self._clock is None:
+            self._clock = StepClock()
+            trio.lowlevel.add_instrument(self._clock)
+
+    def time_no_steps(self) -> None:
+        self._timers -= 1
+        if not self._timers and self._clock is not None:
+            trio.lowlevel.remove_instrument(self._clock)
+            self._clock = None
+
     # The instrument
-
-    def before_task_step(self, task: Task) -> None:
-        del task
-        self._step_began = time.perf_counter()
-
-    def after_task_step(self, task: Task) -> None:
-        now = time.perf_counter()
-        self._since[task] = now
-        lasted = now - self._step_began
-        longest = self._longest
-        if len(longest) < STEPS_KEPT:
-            heappush(longest, (lasted, next(self._order), Step(lasted, task.name, where(task)[0])))
-        elif lasted > longest[0][0]:
-            heappushpop(longest, (lasted, next(self._order), Step(lasted, task.name, where(task)[0])))
 
     def task_spawned(self, task: Task) -> None:
         nursery = task.parent_nursery
@@ -106,7 +164,6 @@ class Observer(Instrument):
             growth.newest = task
 
     def task_exited(self, task: Task) -> None:
-        self._since.pop(task, None)
         nursery = task.parent_nursery
         if nursery is not None and nursery in self.growth:
             self.growth[nursery].exited += 1
@@ -126,16 +183,12 @@ class Observer(Instrument):
     # What is asked of it
 
     def since(self, task: Task) -> tuple[float, bool] | None:
-        """How long `task` has been blocked; with True at least that long."""
-        if not self.watchers:
-            return None
-        now = time.perf_counter()
-        at = self._since.get(task)
-        return (now - self.attached_at, True) if at is None else (now - at, False)
+        """How long `task` has been blocked; with True at least that long. None when steps are not timed."""
+        return None if self._clock is None else self._clock.since(task)
 
     @property
     def longest(self) -> list[Step]:
-        return [step for _, _, step in sorted(self._longest, reverse=True)]
+        return [] if self._clock is None else self._clock.longest
 
     def spans(self, actor: str) -> tuple[float, float] | None:
         """Median and 99th percentile of the last spans that the actor spent on what it took at a time; seconds."""

@@ -4,7 +4,6 @@ It listens where only this machine reaches it: on a loopback address or a Unix s
 """
 
 import contextlib
-import errno
 import os
 import secrets
 import socket
@@ -25,7 +24,6 @@ from chatconsole.beacon import Beacon, lit
 from chatcore.errors import unavailable
 from chathttp.edge.hypercorn_seam import HttpServer
 from chathttp.edge.limits import EdgeLimits
-from chathttp.edge.listener import open_listener
 from chathttp.edge.outbox import Outbox
 from chathttp.edge.prefixed import PrefixedStream
 from chathttp.edge.transport import Peer
@@ -34,11 +32,15 @@ from chathttp.management.actions import Actions
 from chathttp.management.app import ManagementApp
 from chathttp.management.console import Console
 from chathttp.management.crossing import Crossing, LoopBlockedError
+from chathttp.management.following import following
 from chathttp.management.inspector import Inspector, LoopFacts
+from chathttp.management.local_socket import open_socket, peer_of
 from chathttp.management.metrics import Metrics, NodeFigures
 from chathttp.management.observer import Observer
 from chathttp.management.places import failure
+from chathttp.management.repl import Repl, ReplLimits
 from chathttp.management.sources import Sources
+from chathttp.management.traffic import Names
 from chathttp.management.watchdog import Watchdog
 from chathttp.node_log import report
 from chathttp.settings import Settings
@@ -79,6 +81,7 @@ class ManagementOptions:
     port: int = 0
     data_dir: Path | None = None
     read_only: bool = False
+    repl: ReplLimits | None = None
     stall_threshold: float = 0.1
 
     @classmethod
@@ -88,6 +91,7 @@ class ManagementOptions:
             port=settings.management_port,
             data_dir=settings.data_dir,
             read_only=settings.console_read_only,
+            repl=_repl_limits(settings),
             stall_threshold=settings.stall_threshold,
         )
 
@@ -111,7 +115,7 @@ class ManagementServer:
         self._secret = secrets.token_bytes(16)
         self.observer: Final = Observer()
         self.watchdog: Final = Watchdog(options.stall_threshold)
-        self._listener: socket.socket | None = _open(options.host, options.port)
+        self._listener: socket.socket | None = open_socket(options.host, options.port)
         self.port: Final[int] = 0 if options.host.startswith("/") else self._listener.getsockname()[1]
         self.url: Final = url_of(options.host, self.port)
 
@@ -163,6 +167,7 @@ class ManagementServer:
         sources = self._node().sources()
         root = trio.lowlevel.current_root_task()
         assert root is not None
+        names = Names(self._secret)
         facts = LoopFacts(root, threading.get_ident(), trio.lowlevel.current_clock().current_time)
         inspector = Inspector(
             sources,
@@ -170,7 +175,8 @@ class ManagementServer:
             self.watchdog,
             url=self.url,
             read_only=self._options.read_only,
-            secret=self._secret,
+            repl=self._options.repl is not None,
+            names=names,
         )
         actions = Actions(
             sources,
@@ -189,7 +195,12 @@ class ManagementServer:
             except LoopBlockedError:
                 raise unavailable("The event loop is blocked") from None
 
-        return ManagementApp(Metrics(scrape), Console(crossing, inspector, self.observer, actions, facts), self._access)
+        follow = partial(following, crossing, sources.tracer, names)
+        limits = self._options.repl
+        known = {"node": self._node(), "sources": sources}
+        repl = None if limits is None else partial(Repl, crossing, limits, known)
+        console = Console(crossing, inspector, self.observer, actions, facts, follow, repl)
+        return ManagementApp(Metrics(scrape), console, self._access)
 
     def _beacon(self) -> contextlib.AbstractContextManager[str | None]:
         options = self._options
@@ -200,7 +211,7 @@ class ManagementServer:
 
     def _take_listener(self) -> socket.socket:
         listener, self._listener = self._listener, None
-        return _open(self._options.host, self.port) if listener is None else listener
+        return open_socket(self._options.host, self.port) if listener is None else listener
 
 
 @contextlib.contextmanager
@@ -214,25 +225,12 @@ def _lit_if_possible(data_dir: Path, beacon: Beacon) -> Generator[str | None]:
         yield path
 
 
-def _open(host: str, port: int) -> socket.socket:
-    if not host.startswith("/"):
-        return open_listener(host, port)
-    with contextlib.suppress(FileNotFoundError), socket.socket(socket.AF_UNIX) as probe:
-        try:
-            probe.connect(host)
-        except ConnectionRefusedError:
-            os.unlink(host)
-        else:
-            raise OSError(errno.EADDRINUSE, "another process listens there", host)
-    sock = socket.socket(socket.AF_UNIX)
-    mask = os.umask(0o177)
-    try:
-        sock.bind(host)
-    finally:
-        os.umask(mask)
-    sock.listen()
-    sock.setblocking(False)
-    return sock
+def _repl_limits(settings: Settings) -> ReplLimits | None:
+    """None where it may not be had."""
+    allowed = settings.profile != "production" or settings.console_repl_in_production
+    if not settings.console_repl or settings.console_read_only or not allowed:
+        return None
+    return ReplLimits(settings.console_repl_timeout, settings.console_repl_output)
 
 
 class _Thread:
@@ -320,9 +318,8 @@ class _Thread:
             nursery.start_soon(outbox.run_writer)
 
         outbox = Outbox(sock, limit=_LIMITS.outbox_limit_bytes, start_writer=write, write_timeout=_LIMITS.write_timeout)
-        here = Peer("", 0)
         try:
-            await http.serve(PrefixedStream(sock, b"", outbox), here, here)
+            await http.serve(PrefixedStream(sock, b"", outbox), peer_of(sock), Peer("", 0))
             with trio.move_on_after(_LIMITS.write_timeout):
                 await outbox.wait_drained()
         except* Exception:

@@ -7,6 +7,7 @@ from attrs import frozen
 
 from actors.conversation.room import Room
 from actors.runtime.snapshot import ActorSnapshot, DynamicSnapshot, SupervisorSnapshot
+from actors.tracing.tracer import Tracer
 from chatconsole.api.parts import Backend
 from chathttp.session.inspection import Inspectable
 
@@ -14,11 +15,13 @@ from chathttp.session.inspection import Inspectable
 @frozen(kw_only=True)
 class Actors:
     """`singles` are the actors that have no supervisor of actors above them: what they do when their mailbox is full,
-    and how many messages they dropped.
+    and how many messages they dropped. `restart` and `passivate`, with the seconds it may take, are of conversations.
     """
 
     dynamic: Callable[[int], DynamicSnapshot]
     singles: Callable[[], Sequence[tuple[ActorSnapshot, str, int]]]
+    restart: Callable[[UUID], None]
+    passivate: Callable[[UUID, float], Awaitable[None]]
 
 
 @frozen(kw_only=True)
@@ -32,3 +35,4 @@ class Sources:
     sessions: Callable[[], Collection[Inspectable]]
     backends: Callable[[], Awaitable[Sequence[Backend]]]
     outbox_limit: int
+    tracer: Tracer

@@ -181,6 +181,7 @@ class _Node:
             revs=self._stores.standings.revs,
             sessions=self._sessions,
             outbox_limit=self._settings.outbox_limit_bytes,
+            tracer=self._house.tracer,
         )
 
 

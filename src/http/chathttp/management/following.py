@@ -1,0 +1,114 @@
+"""Messages on their way, as the console shows them."""
+
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import Final
+from uuid import UUID
+
+import trio
+
+from actors.tracing.trace import Leg, Trace
+from actors.tracing.tracer import Follower, Tracer, Wanted
+from chatconsole.api import following as api
+from chatconsole.api.messages import Follow, Traces
+from chatcore.errors import ChatError, ErrorCode, invalid
+from chathttp.management.crossing import Crossing, LoopBlockedError
+from chathttp.management.traffic import Names
+
+TAKE_TIMEOUT: Final = 5.0
+"""Seconds for what is new to be fetched from the node's loop."""
+START_TIMEOUT: Final = 2.0
+"""Seconds in which the node's loop begins to follow."""
+
+Take = Callable[[], Awaitable[Traces | None]]
+
+
+@asynccontextmanager
+async def following(crossing: Crossing, tracer: Tracer, names: Names, request: Follow) -> AsyncGenerator[Take]:
+    """What is asked for is followed while the block runs; gives what is new, or None. Called in the thread's loop.
+
+    Raises `VALIDATION_ERROR`, and `UNAVAILABLE` while the node's loop is blocked.
+    """
+    wanted = _wanted(request)
+    followers: list[Follower] = []
+    started = trio.Event()
+    thread = trio.lowlevel.current_trio_token()
+
+    async def follow_until_cancelled() -> None:
+        """In the node's loop."""
+        follower = tracer.follow(wanted, request.count)
+        followers.append(follower)
+        thread.run_sync_soon(started.set)
+        try:
+            await trio.sleep_forever()
+        finally:
+            tracer.unfollow(follower)
+
+    async def keep() -> None:
+        try:
+            await crossing.call(follow_until_cancelled, timeout=float("inf"))
+        except (LoopBlockedError, ChatError):
+            started.set()
+
+    async def look() -> Traces | None:
+        """In the node's loop."""
+        if not followers:
+            return None
+        [follower] = followers
+        found = tracer.take(follower)
+        told = [_trace(tracer, trace, names, reveal=request.reveal) for trace in found]
+        return Traces(request.id, told, tracer.dropped - follower.dropped_before) if told else None
+
+    async def take() -> Traces | None:
+        try:
+            return await crossing.call(look, timeout=TAKE_TIMEOUT)
+        except LoopBlockedError:
+            return None
+
+    error: ChatError | None = None
+    async with trio.open_nursery() as nursery:
+        try:
+            nursery.start_soon(keep)
+            with trio.move_on_after(START_TIMEOUT):
+                await started.wait()
+            if followers:
+                yield take
+            else:
+                error = ChatError(ErrorCode.UNAVAILABLE, "The event loop is blocked", retry_after=1.0)
+        finally:
+            nursery.cancel_scope.cancel()
+    if error is not None:
+        raise error
+
+
+def _wanted(request: Follow) -> Wanted:
+    try:
+        conversation = UUID(request.conversation) if request.conversation else None
+    except ValueError:
+        raise invalid("conversation", "is no id") from None
+    if request.count is not None and request.count < 1:
+        raise invalid("count", "at least 1")
+    return Wanted(conversation, request.message)
+
+
+def _trace(tracer: Tracer, trace: Trace, names: Names, *, reveal: bool) -> api.Trace:
+    return api.Trace(
+        conversation=str(trace.conversation_id),
+        message=str(trace.message_id),
+        client_message_id=trace.client_message_id,
+        user=None if trace.sender_id is None else names.of(trace.sender_id, reveal=reveal),
+        outcome=trace.outcome,
+        seq=trace.seq,
+        rev=trace.rev,
+        legs=[_leg(tracer, leg) for leg in trace.legs],
+    )
+
+
+def _leg(tracer: Tracer, leg: Leg) -> api.Leg:
+    return api.Leg(
+        node=str(leg.node),
+        here=leg.node == tracer.node_id,
+        began=leg.began,
+        behind=leg.behind,
+        hops=[api.Hop(api.HopName(each.hop.value), round(each.after, 7), each.says) for each in leg.passed],
+    )

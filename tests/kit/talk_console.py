@@ -1,0 +1,37 @@
+"""A client of the console's WebSocket."""
+
+import json
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import trio
+from attrs import define
+from trio_websocket import WebSocketConnection, open_websocket_url
+
+from chatconsole.api.messages import PREFIX
+from tests.kit.console import ConsoleClient
+
+
+@define
+class Talk:
+    socket: WebSocketConnection
+
+    async def say(self, **request: Any) -> None:
+        await self.socket.send_message(json.dumps(request))
+
+    async def hear(self) -> Any:
+        with trio.fail_after(10):
+            return json.loads(await self.socket.get_message())
+
+    async def ask(self, **request: Any) -> Any:
+        await self.say(**request)
+        return await self.hear()
+
+
+@asynccontextmanager
+async def talking(client: ConsoleClient) -> AsyncGenerator[Talk]:
+    headers = [(b"Authorization", f"Bearer {client.server.token}".encode())]
+    url = f"ws://127.0.0.1:{client.server.port}{PREFIX}/ws"
+    async with open_websocket_url(url, extra_headers=headers) as socket:
+        yield Talk(socket)
