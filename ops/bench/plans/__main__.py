@@ -4,6 +4,7 @@ import argparse
 import random
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
@@ -50,8 +51,17 @@ class Findings:
         return not self.scans and all(each.ratio <= MOST for each in self.depths)
 
 
-def measure(directory: Path, messages: int, conversations: int, users: int, rounds: int) -> Findings:
-    """Raises `RuntimeError` when a method of an adapter was not called."""
+def measure(
+    directory: Path,
+    messages: int,
+    conversations: int,
+    users: int,
+    rounds: int,
+    also: Callable[[str], None] = lambda _: None,
+) -> Findings:
+    """`also` is explained with the rest; it gets the database's URL. Raises `RuntimeError` when a method of an adapter
+    was not called.
+    """
     cluster = prepare_cluster(directory)
     with open(cluster.directory / "postgresql.conf", "a") as file:
         file.write(_FAST + CONFIGURATION)
@@ -64,6 +74,7 @@ def measure(directory: Path, messages: int, conversations: int, users: int, roun
         with psycopg.connect(url, autocommit=True) as connection:
             connection.execute(sql.SQL(EXPLAINING).format(sql.Identifier(connection.info.dbname)))
         trio.run(_call_everything, url, data)
+        also(url)
     plans = plans_of(cluster.directory)
     scans = {
         (each.relation, each.statement): each for plan in plans for each in plan.full_scans() if each.rows >= LARGE
