@@ -13,6 +13,8 @@ MAX_TEXT: Final = 10_000
 MAX_ATTACHMENTS: Final = 5
 MAX_NAME: Final = 200
 """Code points of a user's or a conversation's name."""
+MAX_REASON: Final = 1_000
+"""Code points of the reason of a report."""
 MAX_URL: Final = 2_048
 MAX_FILE_NAME: Final = 255
 
@@ -81,6 +83,17 @@ def check_name(field: str, value: str) -> str:
         raise invalid(field, f"must have at most {MAX_NAME} characters")
     check_storable(field, name)
     return name
+
+
+def check_reason(value: str) -> str:
+    """Why a message is reported, without surrounding white space: 1 to 1,000 code points."""
+    reason = value.strip()
+    if not reason:
+        raise invalid("reason", "must not be blank")
+    if len(reason) > MAX_REASON:
+        raise invalid("reason", f"must have at most {MAX_REASON} characters")
+    check_storable("reason", reason)
+    return reason
 
 
 def check_url(field: str, value: str) -> None:

@@ -178,6 +178,7 @@ async def open_rest(
         identity=kit.service,
         history=chat.history,
         store=chat.conversations,
+        relations=chat.relations,
         users=chat.users,
         standings=chat.standings,
         search=chat.search,

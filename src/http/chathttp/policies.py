@@ -31,6 +31,7 @@ def conversation_policy(settings: Settings) -> ConversationPolicy:
         fanout_slice=settings.fanout_slice,
         history_page=settings.replay_page,
         max_members=settings.max_group_size,
+        max_reactions=settings.max_reactions,
         doubt_seconds=DOUBT_PER_STATEMENT_TIMEOUT * settings.statement_timeout,
     )
 

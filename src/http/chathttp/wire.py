@@ -141,6 +141,7 @@ class _Notification(msgspec.Struct, rename="camel", frozen=True, omit_defaults=T
     sender_name: str | None = None
     preview: str | None = None
     unread_count: int | None = None
+    mentioned: bool = False
 
 
 _encode: Final = msgspec.json.Encoder().encode
@@ -167,7 +168,9 @@ def message_json(message: Message, *, is_read: bool) -> MessageJson:
         message.reply_to,
         None if message.edited_at is None else timestamp(message.edited_at),
         None if message.deleted_at is None else timestamp(message.deleted_at),
-        (),
+        tuple([_Reaction(each.emoji, each.count, each.user_ids) for each in message.reactions])
+        if message.reactions
+        else (),
     )
 
 
@@ -263,6 +266,7 @@ class JsonBodyEncoder:
                 sender_name=message.sender_name,
                 preview=message.text[:PREVIEW_LENGTH],
                 unread_count=notification.unread_count,
+                mentioned=notification.mentioned,
             )
         return _encode(body)
 

@@ -12,9 +12,12 @@ from chathttp.rest.features import feature_administration_blueprint, features_bl
 from chathttp.rest.files import files_blueprint, served_files
 from chathttp.rest.health import health_blueprint
 from chathttp.rest.messages import messages_blueprint
+from chathttp.rest.groups import groups_blueprint
 from chathttp.rest.presence import presence_blueprint
 from chathttp.rest.search import search_blueprint
 from chathttp.rest.services import Services
+from chathttp.rest.reactions import reactions_blueprint
+from chathttp.rest.relations import blocks_blueprint, mutes_blueprint, reports_blueprint
 from chathttp.rest.users import users_blueprint
 
 """Seconds for a request's body."""
@@ -43,3 +46,8 @@ def create_app(services: Services) -> QuartTrio:
     app.register_blueprint(health_blueprint(services.health))
     app.register_blueprint(files_blueprint(served_files(), services.storage_origin))
     return app
+    app.register_blueprint(groups_blueprint(services))
+    app.register_blueprint(reactions_blueprint(services))
+    app.register_blueprint(blocks_blueprint(services))
+    app.register_blueprint(mutes_blueprint(services))
+    app.register_blueprint(reports_blueprint(services))

@@ -12,6 +12,7 @@ from actors.conversation.messages import ConversationMessage
 from actors.features.actor import Features
 from actors.ports import ConversationStore, MessageHistory, Standings, UserDirectory
 from actors.presence.ports import PresenceLookup
+from actors.relation_ports import Relations
 from actors.runtime.ref import Ref
 from actors.search import MessageSearch
 from actors.users.messages import Notify
@@ -66,6 +67,7 @@ class Services:
     identity: IdentityService
     history: MessageHistory
     store: ConversationStore
+    relations: Relations
     users: UserDirectory
     standings: Standings
     search: MessageSearch

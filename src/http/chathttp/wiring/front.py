@@ -62,6 +62,7 @@ class Front:
             identity=_identity(settings, stores, keys),
             history=stores.history,
             store=stores.conversations,
+            relations=stores.relations,
             users=stores.users,
             standings=stores.standings,
             search=stores.search,

@@ -14,6 +14,7 @@ from actors.bridge.alone import Alone
 from actors.bridge.broker import BrokerStatus
 from actors.bridge.staleness import Copied
 from actors.conversation.directory import supervise_conversations
+from actors.conversation.purger import Purger
 from actors.conversation.room import ConversationServices
 from actors.features.actor import Features
 from actors.presence.actor import Presence
@@ -71,6 +72,7 @@ class House:
             self.bridge.give_stale_to(Copied.FEATURES, lambda _: self.features.refresh())
             self.bridge.give_traces_to(self.tracer)
             self.tracer.report = self.bridge.tell_traced
+        self.purger = Purger(stores.groups, interval=settings.purge_interval, batch=settings.purge_batch)
         self.conversations = supervise_conversations(
             ConversationServices(
                 stores.messages,

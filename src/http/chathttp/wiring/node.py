@@ -85,6 +85,7 @@ class _Node:
                 ChildSpec("users", partial(_run, self._house.users.run)),
                 ChildSpec("presence", partial(_run, self._house.presence.run)),
                 self._house.conversations.spec(),
+                ChildSpec("purger", partial(_run, self._house.purger.run)),
                 ChildSpec("features", partial(_run, self._house.features.run)),
                 ChildSpec("attachments", partial(_run, self._attachments.desk.run)),
                 ChildSpec("timers", partial(_run, self._timers.run)),

@@ -47,6 +47,7 @@ class Stores:
             append_batch_limit=settings.append_batch_limit,
             append_batch_bytes=settings.append_batch_bytes,
             append_queue_limit=settings.append_queue,
+            shown_reactors=settings.reaction_users,
         )
         return cls(
             database=database,
