@@ -28,8 +28,8 @@ METHODS = {"get", "put", "post", "delete", "patch"}
 
 
 @pytest.fixture
-async def rest() -> AsyncGenerator[RestKit]:
-    async with open_rest() as kit:
+async def rest(tmp_path: Path) -> AsyncGenerator[RestKit]:
+    async with open_rest(directory=tmp_path) as kit:
         yield kit
 
 
