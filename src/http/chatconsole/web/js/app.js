@@ -51,7 +51,7 @@ export class App {
     on(byId('pause'), 'click', () => this._pause());
     on(byId('help'), 'click', () => showKeys(VIEWS));
     on(byId('leave'), 'click', () => this._end('Detached.'));
-    on(byId('actions'), 'click', () => openActions(this._node, (...request) => confirmAction(this._link, ...request)));
+    on(byId('actions'), 'click', () => this._act());
     this._clock = setInterval(() => this._tell(), 500);
     this._drawTabs();
     this._route();
@@ -218,6 +218,12 @@ export class App {
 
   // Keys
 
+  _act() {
+    if (!this._node || this._node.readOnly) return;
+    const offers = (this._view.offers?.() ?? []).filter(({ action }) => this._node.actions.includes(action));
+    openActions(this._node, offers, (request) => confirmAction(this._link, request));
+  }
+
   _pause() {
     this._paused = !this._paused;
     byId('pause').setAttribute('aria-pressed', String(this._paused));
@@ -236,9 +242,10 @@ export class App {
     if (view) this._go(view.id);
     else if (event.key === '/') byId('filter')?.focus();
     else if (event.key === '?') showKeys(VIEWS);
-    else if (event.key === 'p') this._pause();
+    else if (event.key === 'a') this._act();
+    else if (event.key === ' ' && !event.target.closest('button, summary, a')) this._pause();
     else if (event.key === 'Escape') this._panel.close();
-    else return;
+    else if (!this._view.key?.(event)) return;
     event.preventDefault();
   }
 }

@@ -46,46 +46,54 @@ export async function confirmAction(link, request) {
 const LEVELS = ['debug', 'info', 'warning', 'error'];
 const NAMES = { drain: 'Drain the node', snapshot: 'Write a snapshot to a file', 'log-level': 'Change a log level' };
 
-/** What may be done to the node as a whole. */
-export async function openActions(node, act) {
-  const named = Object.keys(NAMES).filter((name) => node.actions.includes(name));
+/**
+ * What may be done to the node as a whole, and to what is active in the view.
+ *
+ * @param {object} node
+ * @param {Array<{action: string, target: string, label: string}>} offers
+ * @param {(request: {action: string, target: string, value: string}) => Promise<void>} act
+ */
+export async function openActions(node, offers, act) {
+  if (document.querySelector('dialog[open]')) return;
   const level = element('select', { id: 'log-value' }, ...LEVELS.map((value) => element('option', { value, text: value })));
   const logger = element('input', { id: 'log-target', placeholder: 'all', spellcheck: 'false', autocomplete: 'off' });
+  const about = [
+    element('label', { for: 'log-target', text: 'Logger' }),
+    logger,
+    element('label', { for: 'log-value', text: 'Level' }),
+    level,
+  ];
+  const everywhere = Object.keys(NAMES).filter((action) => node.actions.includes(action));
+  const all = [...offers, ...everywhere.map((action) => ({ action, target: '', label: NAMES[action] }))];
   const form = element(
     'form',
     { method: 'dialog' },
     element('h2', { id: 'dialog-title', text: 'Actions on this node' }),
-    ...named.map((name) =>
-      element(
-        'p',
-        { class: 'action' },
-        name === 'log-level' ? element('label', { for: 'log-target', text: 'Logger' }) : null,
-        name === 'log-level' ? logger : null,
-        name === 'log-level' ? element('label', { for: 'log-value', text: 'Level' }) : null,
-        name === 'log-level' ? level : null,
-        element('button', { value: name, text: NAMES[name] }),
-      ),
+    ...all.map(({ action, label }, index) =>
+      element('p', { class: 'action' }, ...(action === 'log-level' ? about : []), element('button', { value: String(index), text: label })),
     ),
     element('p', { class: 'hint', text: 'Nothing is done before you have confirmed it. All of it is logged.' }),
     choices(),
   );
-  const action = await show(element('dialog', { 'aria-labelledby': 'dialog-title' }, form));
-  if (!named.includes(action)) return;
-  const target = action === 'log-level' ? logger.value.trim() : '';
-  await act({ action, target, value: action === 'log-level' ? level.value : '' });
+  const chosen = all[(await show(element('dialog', { 'aria-labelledby': 'dialog-title' }, form))) || -1];
+  if (!chosen) return;
+  const { action, target } = chosen;
+  if (action === 'log-level') await act({ action, target: logger.value.trim(), value: level.value });
+  else await act({ action, target, value: '' });
 }
 
 const KEYS = [
   ['/', 'filter'],
   ['Esc', 'back to the list; close the details'],
-  ['↑ ↓ j k', 'up and down; PageUp, PageDown, Home, End'],
-  ['← →', 'fold and unfold a branch'],
-  ['Enter', 'a task’s stack; the details of a row'],
-  ['s', 'sort by the next column'],
-  ['r', 'reverse the order'],
-  ['f', 'follow the conversation of a row'],
-  ['x', 'disconnect a socket; restart an actor'],
-  ['p', 'pause and go on'],
+  ['↑ ↓ k j', 'up and down; PageUp, PageDown, Home, End, g, G'],
+  ['← → h l', 'fold and unfold a branch'],
+  ['Enter', 'a task’s stack, a nursery’s part of the tree, all about a row'],
+  ['z  Z', 'only what is below this task; all again'],
+  ['s  S', 'sort by the next column; the other way'],
+  ['f  x', 'follow the messages of a conversation; stop'],
+  ['u', 'users’ ids; the node’s log tells it'],
+  ['a', 'actions, each confirmed'],
+  ['Space', 'pause and go on'],
   ['?', 'this help'],
 ];
 

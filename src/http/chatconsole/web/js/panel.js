@@ -49,6 +49,10 @@ export class Panel {
   }
 }
 
+function placeNode(at) {
+  return element('li', { class: 'place', text: place(at), title: fullPlace(at) });
+}
+
 function frameItem({ place: at, code, contexts, hidden }) {
   return element(
     'li',
@@ -81,7 +85,7 @@ export function failureNode(failure) {
           'details',
           {},
           element('summary', { text: `Stack of ${failure.stack.length}` }),
-          element('ol', { class: 'stack' }, ...failure.stack.map((at) => element('li', { class: 'place', text: place(at), title: fullPlace(at) }))),
+          element('ol', { class: 'stack' }, ...failure.stack.map(placeNode)),
         )
       : null,
     ...failure.inner.map(failureNode),

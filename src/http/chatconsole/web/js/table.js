@@ -45,6 +45,11 @@ export class Table {
     this._showSort();
   }
 
+  /** The row that is active, null when there is none. */
+  get active() {
+    return this._rows.active?.row ?? null;
+  }
+
   set(rows) {
     this._given = rows;
     this._draw();
@@ -107,7 +112,7 @@ export class Table {
     if (event.key === 's') {
       const next = (this._sort + 1) % this._columns.length;
       this._sortBy(next, Boolean(this._columns[next].numeric));
-    } else if (event.key === 'r') this._sortBy(this._sort, !this._descending);
+    } else if (event.key === 'S') this._sortBy(this._sort, !this._descending);
   }
 }
 

@@ -7,10 +7,10 @@ import { VirtualRows } from './virtual-rows.js';
 export class TreeList {
   /**
    * @param {string} label
-   * @param {{drawRow: (parts: HTMLElement, row: object) => void, onOpen: (row: object) => void}} options `drawRow` fills what is
-   *   right of the fold's mark
+   * @param {{drawRow: (parts: HTMLElement, row: object) => void, onOpen: (row: object) => void, onKey?: (event: KeyboardEvent, row:
+   *   object) => boolean}} options `drawRow` fills what is right of the fold's mark
    */
-  constructor(label, { drawRow, onOpen }) {
+  constructor(label, { drawRow, onOpen, onKey = () => false }) {
     this.element = element('div', { class: 'tree', role: 'tree', 'aria-label': label });
     this._drawRow = drawRow;
     this._all = [];
@@ -22,8 +22,12 @@ export class TreeList {
         if (event.target.closest?.('.fold')) this._fold(row, row.isOpen);
         else onOpen(row);
       },
-      onKey: (event, row) => this._key(event, row),
+      onKey: (event, row) => this._key(event, row) || onKey(event, row),
     });
+  }
+
+  get active() {
+    return this._rows.active;
   }
 
   set(rows) {
@@ -65,9 +69,11 @@ export class TreeList {
   }
 
   _key(event, row) {
-    if (event.key === 'ArrowRight' && row.hasChildren && !row.isOpen) this._fold(row, false);
-    else if (event.key === 'ArrowLeft' && row.isOpen) this._fold(row, true);
-    else if (event.key === 'ArrowLeft' && row.depth > 0) this._rows.activate(this._parentOf(row));
+    const folds = event.key === 'ArrowLeft' || event.key === 'h';
+    const unfolds = event.key === 'ArrowRight' || event.key === 'l';
+    if (unfolds && row.hasChildren && !row.isOpen) this._fold(row, false);
+    else if (folds && row.isOpen) this._fold(row, true);
+    else if (folds && row.depth > 0) this._rows.activate(this._parentOf(row));
     else return false;
     return true;
   }

@@ -115,7 +115,8 @@ export class VirtualRows {
   _key(event) {
     if (event.altKey || event.ctrlKey || event.metaKey || event.target.closest('button, input, select')) return;
     const page = Math.max(1, Math.floor(this._scroller.clientHeight / this._height) - 1);
-    const steps = { ArrowDown: 1, j: 1, ArrowUp: -1, k: -1, PageDown: page, PageUp: -page, Home: -Infinity, End: Infinity };
+    const steps = { ArrowDown: 1, j: 1, ArrowUp: -1, k: -1, PageDown: page, PageUp: -page };
+    Object.assign(steps, { Home: -Infinity, g: -Infinity, End: Infinity, G: Infinity });
     if (event.key in steps) this._move(this._active + steps[event.key]);
     else if (event.key === 'Enter' && this.active) this._onOpen(this.active, event);
     else if (!this.active || !this._onKey(event, this.active)) return;

@@ -3,10 +3,10 @@
 import { Chart, History } from '../chart.js';
 import { element, reconcile, setText } from '../dom.js';
 import { number, seconds } from '../format.js';
+import { actorOffers, conversationOf } from '../offers.js';
 import { failureNode } from '../panel.js';
 import { COLUMNS } from './conversations.js';
 
-const CONVERSATIONS = 'conversations/';
 const EVERYTHING = 2000;
 
 export class ActorView {
@@ -29,7 +29,6 @@ export class ActorView {
     this._follow = element('button', { type: 'button', text: 'Follow its messages', onclick: follow });
     this.tools = [this._follow, ...Object.values(this._actions)];
     this._body = element('div', { tabindex: '0' }, this._facts, this._room, this._depth.element, this._rate.element, this._error);
-    this._body.addEventListener('keydown', (event) => this._key(event));
     this.element = element('div', { class: 'scrolled' }, this._title, this._none, this._body);
   }
 
@@ -71,11 +70,12 @@ export class ActorView {
     const error = JSON.stringify(actor.lastError);
     if (error === this._errorShown) return;
     this._errorShown = error;
-    this._error.replaceChildren(element('h3', { text: actor.lastError ? 'Last error' : 'No error so far' }), failureNode(actor.lastError) ?? '');
+    const title = element('h3', { text: actor.lastError ? 'Last error' : 'No error so far' });
+    this._error.replaceChildren(title, failureNode(actor.lastError) ?? '');
   }
 
   get _conversation() {
-    return this._name.startsWith(CONVERSATIONS) ? this._name.slice(CONVERSATIONS.length) : null;
+    return conversationOf(this._name);
   }
 
   _offer(runs) {
@@ -89,9 +89,14 @@ export class ActorView {
     this._context.act(action, action === 'passivate' ? this._conversation : this._name);
   }
 
-  _key(event) {
-    if (event.key === 'f' && !this._follow.hidden) this._follow.click();
-    else if (event.key === 'x' && !this._actions.restart.hidden) this._act('restart');
+  offers() {
+    return this._name ? actorOffers(this._name) : [];
+  }
+
+  key(event) {
+    if (event.key !== 'f' || this._follow.hidden) return false;
+    this._follow.click();
+    return true;
   }
 }
 

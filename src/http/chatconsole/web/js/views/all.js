@@ -14,19 +14,19 @@ import { WarningsView } from './warnings.js';
 
 /**
  * `make` gives a view: its `element`, `tools` beside its title, `wanted()` the view of the node that it draws by `show`, `base` for
- * the event loop and the warnings, which are always watched, `filter(text)`, `enter(argument)` and `leave()`, and
- * `main`, what gets the focus. All but `element` may be missing.
+ * the event loop and the warnings, which are always watched, `filter(text)`, `enter(argument)` and `leave()`,
+ * `main`, what gets the focus, `offers()`, the actions on what is active, and `key(event)`. All but `element` may be missing.
  */
 export const VIEWS = [
   { id: 'tree', key: '1', title: 'Tree', make: (context) => new TreeView(context) },
   { id: 'top', key: '2', title: 'Top', make: (context) => new TopView(context) },
-  { id: 'actor', key: '3', title: 'Actor', make: (context) => new ActorView(context) },
-  { id: 'trace', key: '4', title: 'Trace', make: (context) => new TraceView(context) },
-  { id: 'warnings', key: '5', title: 'Warnings', make: (context) => new WarningsView(context) },
-  { id: 'sockets', key: '6', title: 'Sockets', make: (context) => new SocketsView(context) },
-  { id: 'backends', key: '7', title: 'Store and bridge', make: (context) => new BackendsView(context) },
-  { id: 'loop', key: '8', title: 'Loop', make: (context) => new LoopView(context) },
+  { id: 'conversations', key: '3', title: 'Conversations', make: (context) => new ConversationsView(context) },
+  { id: 'actor', key: '4', title: 'Actor', make: (context) => new ActorView(context) },
+  { id: 'sockets', key: '5', title: 'Sockets', make: (context) => new SocketsView(context) },
+  { id: 'backends', key: '6', title: 'Store and bridge', make: () => new BackendsView() },
+  { id: 'trace', key: '7', title: 'Trace', make: (context) => new TraceView(context) },
+  { id: 'warnings', key: '8', title: 'Warnings', make: (context) => new WarningsView(context) },
   { id: 'ended', key: '9', title: 'Dead', make: (context) => new EndedView(context) },
-  { id: 'conversations', key: 'c', title: 'Conversations', make: (context) => new ConversationsView(context) },
-  { id: 'run', key: '0', title: 'Run', make: (context) => new RunView(context) },
+  { id: 'loop', key: '0', title: 'Loop', make: () => new LoopView() },
+  { id: 'run', key: 'p', title: 'Python', make: (context) => new RunView(context) },
 ];

@@ -35,7 +35,8 @@ function card() {
   const update = ({ backend, rates }) => {
     setText(title, backend.name);
     made.dataset.state = backend.status;
-    setText(status, `${backend.status} for ${seconds(backend.since)}${backend.error ? `: ${backend.error}` : ''}; round trip ${seconds(backend.roundTrip)}`);
+    const error = backend.error ? `: ${backend.error}` : '';
+    setText(status, `${backend.status} for ${seconds(backend.since)}${error}; round trip ${seconds(backend.roundTrip)}`);
     reconcile(table, Object.entries(backend.figures), ([name]) => name, () => figure(rates));
     for (const [name, value] of Object.entries(backend.figures)) {
       const rate = rates[name] ? ` (${rates[name] > 0 ? '+' : ''}${number(Number(rates[name].toPrecision(3)))}/s)` : '';

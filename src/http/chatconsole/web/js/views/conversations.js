@@ -2,6 +2,7 @@
 
 import { element, setText } from '../dom.js';
 import { number } from '../format.js';
+import { actorOffers } from '../offers.js';
 import { Table } from '../table.js';
 
 const ROWS = 500;
@@ -39,13 +40,18 @@ export class ConversationsView {
     this.element = element('div', { class: 'table-view' }, this._about, this._table.element);
   }
 
+  offers() {
+    return this._table.active ? actorOffers(`conversations/${this._table.active.id}`) : [];
+  }
+
   wanted() {
     return { sections: ['conversations'], limit: ROWS };
   }
 
   show({ conversations }) {
     const { total, listed } = conversations;
-    setText(this._about, total > listed.length ? `${number(listed.length)} of ${number(total)}, the largest audiences` : `${number(total)} in use`);
+    const all = `${number(total)} in use`;
+    setText(this._about, total > listed.length ? `${number(listed.length)} of ${all}, the largest audiences` : all);
     this._table.set(listed);
   }
 

@@ -26,10 +26,18 @@ export class LoopView {
     );
   }
 
+  /** Times each step of the loop as long as somebody looks at it. */
+  wanted() {
+    return { sections: ['loop'], steps: true };
+  }
+
   base({ loop }) {
-    this._loop = loop;
     this._history.add([loop.blocked?.lasted ?? loop.lag, loop.lagP99]);
-    if (this.element.isConnected) this._draw();
+  }
+
+  show({ loop }) {
+    this._loop = loop;
+    this._draw();
   }
 
   enter() {
@@ -40,7 +48,8 @@ export class LoopView {
     const loop = this._loop;
     if (!loop) return;
     this._chart.draw(this._history.samples);
-    setText(this._about, `lag ${seconds(loop.lag)}, at most ${seconds(loop.lagMax)} in the last minute; ${loop.tasks ? `${number(loop.tasks)} tasks` : 'blocked now'}`);
+    const now = loop.blocked ? 'blocked now' : `${number(loop.tasks)} tasks`;
+    setText(this._about, `lag ${seconds(loop.lag)}, at most ${seconds(loop.lagMax)} in the last minute; ${now}`);
     reconcile(this._stalls, loop.stalls, (stall) => String(stall.at), stallItem);
     reconcile(this._steps, loop.longest, (_, index) => String(index), stepItem);
   }

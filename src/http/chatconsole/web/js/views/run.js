@@ -11,11 +11,13 @@ export class RunView {
     this._context = context;
     this._source = element('textarea', { id: 'source', rows: '5', spellcheck: 'false', 'aria-label': 'Python, which may await' });
     this._output = element('ol', { class: 'runs', 'aria-label': 'What came of it, the latest first' });
-    const form = element('form', { onsubmit: (event) => this._run(event) }, this._source, element('button', { class: 'danger', text: 'Run (Ctrl+Enter)' }));
+    const button = element('button', { class: 'danger', text: 'Run (Ctrl+Enter)' });
+    const form = element('form', { onsubmit: (event) => this._run(event) }, this._source, button);
     this._source.addEventListener('keydown', (event) => {
       if (event.key === 'Enter' && event.ctrlKey) form.requestSubmit();
     });
-    this.element = element('div', { class: 'scrolled' }, element('p', { class: 'hint', text: 'It runs in the node’s event loop. All of it is logged.' }), form, this._output);
+    const about = element('p', { class: 'hint', text: 'It runs in the node’s event loop. All of it is logged.' });
+    this.element = element('div', { class: 'scrolled' }, about, form, this._output);
   }
 
   async _run(event) {
@@ -28,7 +30,8 @@ export class RunView {
     try {
       const ran = await this._context.link.ask({ op: 'run', source });
       const about = `${seconds(ran.seconds)}${ran.cut ? '; there was more' : ''}`;
-      const parts = [element('pre', { class: 'output', text: ran.output }), failureNode(ran.failure), element('p', { class: 'hint', text: about })];
+      const output = element('pre', { class: 'output', text: ran.output });
+      const parts = [output, failureNode(ran.failure), element('p', { class: 'hint', text: about })];
       item.replaceChildren(item.firstElementChild, ...parts.filter((part) => part !== null));
     } catch (error) {
       item.lastElementChild.textContent = `Refused: ${error.message}`;

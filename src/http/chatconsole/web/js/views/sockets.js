@@ -2,6 +2,7 @@
 
 import { element, setText } from '../dom.js';
 import { bytes, number, seconds } from '../format.js';
+import { socketOffers } from '../offers.js';
 import { factsNode } from '../panel.js';
 import { Table } from '../table.js';
 
@@ -15,12 +16,19 @@ const COLUMNS = [
     share: (row) => (row.limit ? row.queued / row.limit : 0), tone: (row) => (row.queued * 2 > row.limit ? 'bad' : ''),
   },
   { title: 'At most', numeric: true, text: (row) => bytes(row.highWater), value: (row) => row.highWater },
-  { title: 'Dropped', numeric: true, text: (row) => number(row.dropped), value: (row) => row.dropped, tone: (row) => (row.dropped ? 'warn' : '') },
-  { title: 'Late', numeric: true, text: (row) => number(row.late), value: (row) => row.late, tone: (row) => (row.late >= 3 ? 'bad' : row.late ? 'warn' : '') },
+  {
+    title: 'Dropped', numeric: true, text: (row) => number(row.dropped), value: (row) => row.dropped,
+    tone: (row) => (row.dropped ? 'warn' : ''),
+  },
+  {
+    title: 'Late', numeric: true, text: (row) => number(row.late), value: (row) => row.late,
+    tone: (row) => (row.late >= 3 ? 'bad' : row.late ? 'warn' : ''),
+  },
   { title: 'Subscribed', numeric: true, text: (row) => number(row.subscriptions), value: (row) => row.subscriptions },
   { title: 'Sending', numeric: true, text: (row) => number(row.sendsInFlight), value: (row) => row.sendsInFlight },
   {
-    title: 'Silent', width: '9rem', numeric: true, text: (row) => `${seconds(row.silent)} / ${seconds(row.allowed)}`, value: (row) => row.silent,
+    title: 'Silent', width: '9rem', numeric: true,
+    text: (row) => `${seconds(row.silent)} / ${seconds(row.allowed)}`, value: (row) => row.silent,
     tone: (row) => (row.allowed !== null && row.silent > row.allowed * 0.8 ? 'warn' : ''),
   },
   { title: 'Kept alive by', width: '9rem', text: (row) => row.heartbeat, value: (row) => row.heartbeat },
@@ -35,7 +43,6 @@ export class SocketsView {
     this._table = new Table('Sockets', COLUMNS, {
       keyOf: (row) => row.id,
       onOpen: (row) => this._open(row),
-      onKey: (event, row) => this._key(event, row),
       sort: 2,
       empty: 'Nobody is connected.',
     });
@@ -48,7 +55,8 @@ export class SocketsView {
 
   show({ sockets }) {
     const { total, listed } = sockets;
-    setText(this._about, total > listed.length ? `${number(listed.length)} of ${number(total)}, the fullest outboxes` : `${number(total)} sockets`);
+    const all = `${number(total)} sockets`;
+    setText(this._about, total > listed.length ? `${number(listed.length)} of ${all}, the fullest outboxes` : all);
     this._table.set(listed);
   }
 
@@ -60,20 +68,20 @@ export class SocketsView {
     this._reveal.checked = false;
   }
 
+  offers() {
+    return this._table.active ? socketOffers(this._table.active.id) : [];
+  }
+
+  key(event) {
+    if (event.key === 'u') this._reveal.click();
+    return event.key === 'u';
+  }
+
   _open(row) {
     const { panel, allows } = this._context;
-    const disconnect = element('button', { type: 'button', class: 'danger', text: 'Disconnect…', onclick: () => this._disconnect(row) });
+    const onclick = () => this._context.act('disconnect', row.id);
+    const disconnect = element('button', { type: 'button', class: 'danger', text: 'Disconnect…', onclick });
     const facts = COLUMNS.map((column) => [column.title, column.text(row)]);
     panel.open(`Socket ${row.id}`, factsNode(facts), allows('disconnect') ? disconnect : null);
-  }
-
-  _disconnect(row) {
-    this._context.act('disconnect', row.id);
-  }
-
-  _key(event, row) {
-    if (event.key !== 'x' || !this._context.allows('disconnect')) return false;
-    this._disconnect(row);
-    return true;
   }
 }

@@ -2,10 +2,17 @@
 
 import { element, setText } from '../dom.js';
 import { number, seconds } from '../format.js';
+import { actorOffers, conversationOf } from '../offers.js';
 import { Table } from '../table.js';
 
 const ROWS = 500;
 const TROUBLE = ['crashed', 'quarantined', 'backoff'];
+
+/** A column of what should be 0. */
+function count(title, field, tone) {
+  const value = (row) => row[field];
+  return { title, numeric: true, text: (row) => number(value(row)), value, tone: (row) => (value(row) ? tone : '') };
+}
 
 const COLUMNS = [
   { title: 'Actor', width: 'minmax(24rem, 1fr)', text: (row) => row.name, value: (row) => row.name },
@@ -29,9 +36,9 @@ const COLUMNS = [
   { title: 'p50', numeric: true, text: (row) => seconds(row.p50), value: (row) => row.p50 },
   { title: 'p99', numeric: true, text: (row) => seconds(row.p99), value: (row) => row.p99 },
   { title: 'Handled', numeric: true, text: (row) => number(row.handled), value: (row) => row.handled },
-  { title: 'Refused', numeric: true, text: (row) => number(row.refused), value: (row) => row.refused, tone: (row) => (row.refused ? 'warn' : '') },
-  { title: 'Dropped', numeric: true, text: (row) => number(row.dropped), value: (row) => row.dropped, tone: (row) => (row.dropped ? 'warn' : '') },
-  { title: 'Restarts', numeric: true, text: (row) => number(row.restarts), value: (row) => row.restarts, tone: (row) => (row.restarts ? 'bad' : '') },
+  count('Refused', 'refused', 'warn'),
+  count('Dropped', 'dropped', 'warn'),
+  count('Restarts', 'restarts', 'bad'),
 ];
 
 export class TopView {
@@ -54,7 +61,8 @@ export class TopView {
 
   show({ actors }) {
     const { total, listed } = actors;
-    setText(this._about, total > listed.length ? `${number(listed.length)} of ${number(total)}, those most behind` : `${number(total)} actors`);
+    const all = `${number(total)} actors`;
+    setText(this._about, total > listed.length ? `${number(listed.length)} of ${all}, those most behind` : all);
     this._table.set(listed);
   }
 
@@ -62,9 +70,14 @@ export class TopView {
     this._table.filter(text);
   }
 
+  offers() {
+    return this._table.active ? actorOffers(this._table.active.name) : [];
+  }
+
   _key(event, { name }) {
-    if (event.key !== 'f' || !name.startsWith('conversations/')) return false;
-    this._context.go('trace', name.slice(name.indexOf('/') + 1));
+    const conversation = conversationOf(name);
+    if (event.key !== 'f' || conversation === null) return false;
+    this._context.go('trace', conversation);
     return true;
   }
 }

@@ -29,7 +29,8 @@ export class TraceView {
     this._chosen = null;
     this._dropped = 0;
     this._scheduled = false;
-    const field = (id, label) => element('input', { id, 'aria-label': label, placeholder: label, spellcheck: 'false', autocomplete: 'off' });
+    const field = (id, label) =>
+      element('input', { id, 'aria-label': label, placeholder: label, spellcheck: 'false', autocomplete: 'off' });
     this._conversation = field('follow-conversation', 'conversation (empty: any)');
     this._message = field('follow-message', 'message’s id or clientMessageId');
     this._button = element('button', { text: 'Follow' });
@@ -58,6 +59,13 @@ export class TraceView {
 
   leave() {
     this._end();
+  }
+
+  key(event) {
+    if (event.key === 'x') this._end();
+    else if (event.key === 'f' && !this._stop) this._follow();
+    else return false;
+    return true;
   }
 
   filter(text) {

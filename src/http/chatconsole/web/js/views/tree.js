@@ -4,6 +4,7 @@ import { element, setAttribute, setText } from '../dom.js';
 import { supervisedRows, taskRows } from '../forest.js';
 import { fullPlace, number, place, scopeWords, seconds } from '../format.js';
 import { factsNode, failureNode } from '../panel.js';
+import { actorOffers } from '../offers.js';
 import { TreeList } from '../tree-list.js';
 
 const ROWS = 2000;
@@ -14,11 +15,16 @@ export class TreeView {
     this._root = null;
     this._skip = 0;
     this._supervision = new TreeList('Supervision', { drawRow: drawSupervised, onOpen: (row) => this._openSupervised(row.it) });
-    this._tasks = new TreeList('Tasks', { drawRow: drawTask, onOpen: (row) => this._openTask(row) });
+    this._tasks = new TreeList('Tasks', {
+      drawRow: drawTask,
+      onOpen: (row) => this._openTask(row),
+      onKey: (event, row) => this._zoom(event, row),
+    });
     this.main = this._tasks.element;
     this._about = element('p', { class: 'hint' });
     this._whole = element('button', { type: 'button', text: 'Whole tree', hidden: true, onclick: () => this._look(null, 0) });
-    this._next = element('button', { type: 'button', text: 'Next', hidden: true, onclick: () => this._look(this._root, this._skip + this._fan) });
+    const next = () => this._look(this._root, this._skip + this._fan);
+    this._next = element('button', { type: 'button', text: 'Next', hidden: true, onclick: next });
     const sizes = [8, 50, 500, 2000].map((size) => element('option', { value: String(size), text: String(size) }));
     this._size = element('select', { onchange: () => this._look(this._root, 0) }, ...sizes);
     this.tools = [element('label', { class: 'inline' }, 'children of each nursery ', this._size), this._whole, this._next];
@@ -66,6 +72,19 @@ export class TreeView {
     this._root = root;
     this._skip = skip;
     this._context.refresh();
+  }
+
+  _zoom(event, { kind, it, nursery }) {
+    if (event.key === 'z') this._look(kind === 'group' ? nursery : it.id, 0);
+    else if (event.key === 'Z') this._look(null, 0);
+    else return false;
+    return true;
+  }
+
+  offers() {
+    const row = this._supervision.active?.it;
+    if (row?.role !== 'actor' || !this._supervision.element.contains(document.activeElement)) return [];
+    return actorOffers(row.name);
   }
 
   _openTask({ kind, it, nursery }) {
@@ -124,7 +143,8 @@ function drawTask(parts, { kind, it }) {
     fill(parts, { name: `… ${number(it.count)} of ${it.name}`, state: it.state, at: it.where });
   } else {
     const since = it.since === null ? '' : `${it.atLeast ? '> ' : ''}${seconds(it.since)}`;
-    fill(parts, { name: it.name, state: it.state, since, trap: it.trap ?? '', at: it.where, chips: it.scopes.flatMap(ownScopeChips) });
+    const chips = it.scopes.flatMap(ownScopeChips);
+    fill(parts, { name: it.name, state: it.state, since, trap: it.trap ?? '', at: it.where, chips });
   }
 }
 
@@ -144,5 +164,6 @@ function drawSupervised(parts, { it }) {
   if (it.restarts) chips.push({ text: `${number(it.restarts)} restarts`, tone: 'deadline' });
   if (it.live !== null) chips.push({ text: `${number(it.live)} live`, tone: 'plain' });
   const error = it.lastError;
-  fill(parts, { name: it.name, state: it.state, trap: error ? `${error.type}: ${error.message}` : it.role, at: error?.where ?? null, chips });
+  const trap = error ? `${error.type}: ${error.message}` : it.role;
+  fill(parts, { name: it.name, state: it.state, trap, at: error?.where ?? null, chips });
 }
