@@ -118,3 +118,13 @@ async def console(
 
 def actor(name: str, **figures: Any) -> ActorSnapshot:
     return ActorSnapshot(name=name, state=figures.pop("state", ActorState.RUNNING), **figures)
+
+
+async def until_found(look: Any, *, within: float = 10.0) -> Any:
+    """What `look` finds, asked again and again."""
+    with trio.fail_after(within):
+        while True:
+            found = await look()
+            if found:
+                return found
+            await trio.sleep(0.05)

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any
 
 import trio
@@ -29,9 +29,13 @@ class Talk:
         return await self.hear()
 
 
+def talking(client: ConsoleClient) -> AbstractAsyncContextManager[Talk]:
+    return talking_to(client.server.port, client.server.token)
+
+
 @asynccontextmanager
-async def talking(client: ConsoleClient) -> AsyncGenerator[Talk]:
-    headers = [(b"Authorization", f"Bearer {client.server.token}".encode())]
-    url = f"ws://127.0.0.1:{client.server.port}{PREFIX}/ws"
+async def talking_to(port: int, token: str) -> AsyncGenerator[Talk]:
+    headers = [(b"Authorization", f"Bearer {token}".encode())]
+    url = f"ws://127.0.0.1:{port}{PREFIX}/ws"
     async with open_websocket_url(url, extra_headers=headers) as socket:
         yield Talk(socket)

@@ -13,9 +13,6 @@ import pytest
 import trio
 from attrs import define
 
-from actors.runtime.cell import ActorContext
-from actors.runtime.dynamic import DynamicSupervisor
-from actors.runtime.mailbox import Mailbox
 from actors.runtime.spec import ChildContext, ChildSpec, RestartIntensity, Strategy
 from actors.runtime.supervisor import Supervisor
 from chathttp.edge.outbox import Outbox
@@ -23,7 +20,7 @@ from chathttp.edge.transport import FrameTransport, Peer
 from chathttp.management.findings import GROWN
 from chathttp.management.trio_inside import own_scopes
 from chathttp.session.inspection import SessionFigures
-from tests.kit.console import PlantedNode, actor, console
+from tests.kit.console import PlantedNode, console, until_found
 
 HERE = Path(__file__)
 SOURCE = HERE.read_text("utf-8").splitlines()
@@ -41,16 +38,6 @@ def is_at(place: Any, mark: str) -> bool:
 def hold_the_loop(until: float) -> None:
     while time.perf_counter() < until:
         pass  # held here
-
-
-async def until_found(look: Any, *, within: float = 10.0) -> Any:
-    """What `look` finds, asked again and again."""
-    with trio.fail_after(within):
-        while True:
-            found = await look()
-            if found:
-                return found
-            await trio.sleep(0.05)
 
 
 async def test_loop_that_is_blocked_is_told_of_while_it_is() -> None:
@@ -190,61 +177,6 @@ async def test_nursery_whose_tasks_come_and_go_does_not_grow() -> None:
         nursery.start_soon(busy)
         assert not await client.warnings("growing-nursery", "sections=warnings&observe=3.2")
         nursery.cancel_scope.cancel()
-
-
-async def test_mailbox_that_ages_is_named() -> None:
-    mailbox = Mailbox[str]("lazy", 10)
-    mailbox.offer("old")
-    node = PlantedNode()
-
-    def told() -> list[Any]:
-        return [
-            actor("lazy", mailbox_depth=mailbox.depth, mailbox_capacity=10, oldest_age=mailbox.oldest_age),
-            actor("quick", mailbox_depth=3, mailbox_capacity=10, oldest_age=0.1),
-        ]
-
-    async with console(node) as client:
-        node.singles = told()
-        assert not await client.warnings("ageing-mailbox")
-        await trio.sleep(1.1)
-        node.singles = told()
-        [warning] = await client.warnings("ageing-mailbox")
-        assert warning["subject"] == "lazy"
-        assert "1 of 10 wait" in warning["says"]
-
-
-async def test_actor_that_crashes_again_and_again_is_named_with_the_line() -> None:
-    def behaviour(key: str) -> Any:
-        async def run(context: ActorContext[str]) -> None:
-            await context.mailbox.receive()
-            raise ValueError(f"{key} is poisoned")  # the defect
-
-        return run
-
-    supervisor = DynamicSupervisor[str, str](
-        "conversations",
-        behaviour,
-        capacity=10,
-        max_children=10,
-        intensity=RestartIntensity(2, 60.0, 0.01, 0.01),
-        rng=Random(1),
-        refuse=lambda _message, _error: None,
-    )
-    root = Supervisor("node", [supervisor.spec()], Strategy.ONE_FOR_ONE, RestartIntensity(5, 30.0), Random(1))
-    node = PlantedNode(supervision=root.snapshot, dynamic=lambda limit: supervisor.snapshot(limit))
-    async with console(node) as client, trio.open_nursery() as nursery:
-        await nursery.start(root.run)
-        for _ in range(3):
-            supervisor.ref("a").tell("poison")
-        [warning] = await until_found(lambda: client.warnings("crash-loop"))
-        assert warning["subject"] == "conversations/a"
-        assert "ValueError: a is poisoned" in warning["says"]
-        assert is_at(warning["where"], "the defect")
-        [row] = [
-            row for row in (await client.snapshot("sections=supervision"))["supervision"] if row["role"] == "actor"
-        ]
-        assert row["lastError"]["type"] == "ValueError"
-        root.stop()
 
 
 async def test_supervisor_near_escalation_is_named_with_the_child_that_fails() -> None:

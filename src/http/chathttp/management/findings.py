@@ -7,6 +7,7 @@ from typing import Final
 from weakref import WeakKeyDictionary
 
 import trio
+from msgspec import structs
 from trio.lowlevel import Task
 
 from actors.runtime.snapshot import ActorState
@@ -15,7 +16,7 @@ from chatconsole.api.parts import Actors, Conversations, Failure, Sockets, Super
 from chatconsole.api.tasks import Place
 from chathttp.management import trio_inside
 from chathttp.management.observer import Growth, Observer
-from chathttp.management.places import is_library
+from chathttp.management.places import is_library, where
 from chathttp.management.slices import Budget, Looking
 from chathttp.management.tree import common_name, nursery_id, where_opened
 
@@ -35,6 +36,7 @@ _STEP: Final = 32
 _OWNED: Final = ("/actors/runtime/", "/actors/bridge/actor.py", "/actors/adapters/postgres/writer.py")
 """Where shields have no deadline knowingly: whoever opens them always cancels them himself."""
 _places: Final[WeakKeyDictionary[trio.CancelScope, Place | None]] = WeakKeyDictionary()
+_OF_ACTORS: Final = ("ageing-mailbox", "behind-database")
 _CRASH_LOOPS: Final = (ActorState.BACKOFF.value, ActorState.QUARANTINED.value)
 
 
@@ -86,7 +88,8 @@ def of_actors(actors: Actors) -> Iterator[Warning]:
 def of_conversations(conversations: Conversations) -> Iterator[Warning]:
     for each in conversations.listed:
         if each.lag is not None and each.lag > BEHIND:
-            yield Warning("behind-database", each.id, f"{each.lag} revisions behind the database", None, None)
+            says = f"{each.lag} revisions behind the database"
+            yield Warning("behind-database", f"conversations/{each.id}", says, None, None)
 
 
 def of_sockets(sockets: Sockets) -> Iterator[Warning]:
@@ -141,6 +144,24 @@ def endless_shields(root: Task, budget: Budget) -> Looking[list[Warning]]:
         if number % _STEP == 0:
             yield
     return found
+
+
+def placed(root: Task, warnings: Sequence[Warning], budget: Budget) -> Looking[list[Warning]]:
+    """The same; those about an actor with the line that its task is at."""
+    wanted = {warning.subject for warning in warnings if warning.code in _OF_ACTORS}
+    if not wanted:
+        return list(warnings)
+    places: dict[str, Place | None] = {}
+    for number, task in enumerate(trio_inside.all_tasks(root)):
+        if budget.over or len(places) == len(wanted):
+            break
+        if task.name in wanted:
+            places[task.name] = where(task)[0]
+        if number % _STEP == 0:
+            yield
+    return [
+        structs.replace(each, where=places.get(each.subject)) if each.code in _OF_ACTORS else each for each in warnings
+    ]
 
 
 def _opened(task: Task, scope: trio.CancelScope) -> Place | None:

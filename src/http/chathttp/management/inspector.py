@@ -110,7 +110,7 @@ class Inspector:
         if warned:
             warnings += findings.of_nurseries(observer)
             warnings += await budget.run(findings.endless_shields(root, budget))
-            snapshot["warnings"] = warnings[: view.limit]
+            snapshot["warnings"] = await budget.run(findings.placed(root, warnings[: view.limit], budget))
         return self._snapshot(view, snapshot, time.perf_counter() - began, budget.pause)
 
     def look_beside(self, view: View, facts: LoopFacts) -> api.Snapshot:

@@ -66,7 +66,7 @@ def actors(sources: Sources, observer: Observer, view: View, now: float) -> Acto
     """`now` is on Trio's clock."""
     dynamic = sources.actors.dynamic(view.limit)
     singles = sources.actors.singles()
-    listed = [_actor(told, full, dropped, observer, now) for told, full, dropped in singles]
+    listed = [_actor(told, full, dropped, observer, now) for told, full, dropped in singles if view.grep in told.name]
     listed += [_actor(told, FULL_CONVERSATION, 0, observer, now) for told in dynamic.actors if view.grep in told.name]
     listed.sort(key=lambda actor: (actor.oldest_age, actor.depth), reverse=True)
     return Actors(len(singles) + dynamic.live, listed[: view.limit])
