@@ -5,7 +5,7 @@ python -m ops.incidents.crash_loop
 """
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from uuid import UUID
 
 from actors.conversation.room import Room
@@ -33,8 +33,8 @@ def plant() -> None:
             render(self)
         await admit(self, events, prev_rev)
 
-    def leave_to_admit(self: Room, events: Sequence[Event], prev_rev: int) -> bool:
-        return not is_poison(events) and admit_at_once(self, events, prev_rev)
+    def leave_to_admit(self: Room, events: Sequence[Event], prev_rev: int, tell: Callable[[], None]) -> bool:
+        return not is_poison(events) and admit_at_once(self, events, prev_rev, tell)
 
     async def resynchronise_or_crash(self: Room) -> None:
         if self.id in poisoned:

@@ -29,7 +29,10 @@ def configure_logs(level: LogLevel, format_: LogFormat) -> None:
     rendering: list[Processor] = (
         [structlog.processors.dict_tracebacks, structlog.processors.JSONRenderer()]
         if format_ == "json"
-        else [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())]
+        else [
+            # With rich installed, its tracebacks would be the default: they hold the event loop for seconds.
+            structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback)
+        ]
     )
     structlog.configure(
         processors=[
