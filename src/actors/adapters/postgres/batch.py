@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 from uuid import UUID
 
-from attrs import define, frozen
+from attrs import define
 from psycopg.pq.abc import PGresult
 
 from actors.adapters.postgres.binary import TEXT_ARRAY, UUID_ARRAY, array, bigint, timestamptz
@@ -56,7 +56,7 @@ _ATTEMPTS: Final = 5
 _FAULTS_OF_AN_ITEM: Final = ("22", "23")
 
 
-@frozen
+@define
 class Entry:
     """One caller's messages, and where the outcomes go, in the same order."""
 
@@ -88,7 +88,7 @@ class Batch:
         self._entries = entries
         self._items = [message for entry in entries for message in entry.messages]
         self.careful = careful or any(item.attachment_ids for item in self._items)
-        self.deadline = max([entry.ticket.deadline for entry in entries])
+        self.deadline = entries[-1].ticket.deadline
 
     def query(self) -> Query:
         """What to send first."""

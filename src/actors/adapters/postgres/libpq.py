@@ -10,7 +10,7 @@ from typing import Final
 
 import psycopg
 import trio
-from attrs import frozen
+from attrs import define
 from psycopg import pq
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.pq.abc import PGconn, PGresult
@@ -37,7 +37,7 @@ class ServerError(Exception):
         self.sqlstate = state
 
 
-@frozen
+@define
 class Query:
     """A prepared statement's name, and its parameters in binary form."""
 
