@@ -92,11 +92,11 @@ class Inspector:
             snapshot["supervision"] = rows
             warnings += findings.of_supervision(rows)
         if wants(Section.ACTORS) or warned:
-            told = actors(sources, observer, view, trio.current_time())
+            told = await budget.run(actors(sources, observer, view, trio.current_time()))
             snapshot["actors"] = told
             warnings += findings.of_actors(told)
         if wants(Section.CONVERSATIONS) or warned:
-            rooms = await conversations(sources, view, self._names)
+            rooms = await conversations(sources, view, self._names, budget)
             snapshot["conversations"] = rooms
             warnings += findings.of_conversations(rooms)
         if wants(Section.SOCKETS) or warned:

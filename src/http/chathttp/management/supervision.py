@@ -7,9 +7,11 @@ from chatconsole.api.messages import View
 from chatconsole.api.parts import Actor, Actors, Failure, Supervised
 from chathttp.management.observer import Observer
 from chathttp.management.places import failure
+from chathttp.management.slices import Looking
 from chathttp.management.sources import Sources
 
 FULL_CONVERSATION = "refuse as OVERLOADED"
+_STEP = 64
 _TROUBLE = (ActorState.BACKOFF, ActorState.QUARANTINED, ActorState.CRASHED, ActorState.STOPPING)
 
 
@@ -62,12 +64,17 @@ def _actor_row(told: ActorSnapshot, depth: int) -> Supervised:
     return Supervised(depth, told.name, "actor", told.state.value, told.restarts, last_error=_error(told))
 
 
-def actors(sources: Sources, observer: Observer, view: View, now: float) -> Actors:
+def actors(sources: Sources, observer: Observer, view: View, now: float) -> Looking[Actors]:
     """`now` is on Trio's clock."""
     dynamic = sources.actors.dynamic(view.limit)
     singles = sources.actors.singles()
     listed = [_actor(told, full, dropped, observer, now) for told, full, dropped in singles if view.grep in told.name]
-    listed += [_actor(told, FULL_CONVERSATION, 0, observer, now) for told in dynamic.actors if view.grep in told.name]
+    yield
+    for number, told in enumerate(dynamic.actors):
+        if view.grep in told.name:
+            listed.append(_actor(told, FULL_CONVERSATION, 0, observer, now))
+        if number % _STEP == 0:
+            yield
     listed.sort(key=lambda actor: (actor.oldest_age, actor.depth), reverse=True)
     return Actors(len(singles) + dynamic.live, listed[: view.limit])
 

@@ -1,5 +1,6 @@
 """Conversations and sockets, as the console shows them."""
 
+from collections.abc import Mapping, Sequence
 from hashlib import blake2b
 from heapq import nlargest
 from uuid import UUID
@@ -10,7 +11,7 @@ from chatconsole.api.parts import Conversation, Conversations, Socket, Sockets
 from chatcore.errors import ChatError
 from chathttp.edge.outbox import Outbox
 from chathttp.management.observer import Observer
-from chathttp.management.slices import Looking
+from chathttp.management.slices import Budget, Looking
 from chathttp.management.sources import Sources
 from chathttp.session.inspection import SessionFigures
 
@@ -29,7 +30,7 @@ class Names:
         return "user-" + blake2b(user_id.bytes, key=self._secret, digest_size=4).hexdigest()
 
 
-async def conversations(sources: Sources, view: View, names: Names) -> Conversations:
+async def conversations(sources: Sources, view: View, names: Names, budget: Budget) -> Conversations:
     """The largest audiences first."""
     rooms = [room for room in sources.rooms() if view.grep in str(room.id)]
     listed = nlargest(view.limit, rooms, key=lambda room: len(room.audience))
@@ -37,7 +38,18 @@ async def conversations(sources: Sources, view: View, names: Names) -> Conversat
         revs = await sources.revs([room.id for room in listed])
     except ChatError:
         revs = {}
-    return Conversations(len(rooms), [_conversation(room, revs.get(room.id), view, names) for room in listed])
+    return Conversations(len(rooms), await budget.run(_conversations(listed, revs, view, names)))
+
+
+def _conversations(
+    rooms: Sequence[Room], revs: Mapping[UUID, int], view: View, names: Names
+) -> Looking[list[Conversation]]:
+    told: list[Conversation] = []
+    for number, room in enumerate(rooms):
+        told.append(_conversation(room, revs.get(room.id), view, names))
+        if number % _STEP == 0:
+            yield
+    return told
 
 
 def _conversation(room: Room, rev: int | None, view: View, names: Names) -> Conversation:
