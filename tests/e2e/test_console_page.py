@@ -5,21 +5,19 @@ import re
 import sys
 import threading
 from collections.abc import Generator
-from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
-from queue import SimpleQueue
 from typing import Final
 
 import httpx
 import pytest
-import trio
 from playwright.sync_api import Browser, Locator, Page, expect
 
 from chatconsole.beacon import Beacon, beacons
 from chathttp.management.server import ManagementOptions
+from tests.e2e.management_thread import ManagementThread
 from tests.e2e.person import Account
-from tests.kit.console import PlantedNode, actor, console
+from tests.kit.console import PlantedNode, actor
 from tests.kit.devserver import DevServer
 from tests.kit.postgres import remove_scratch, scratch_directory
 
@@ -124,7 +122,7 @@ def test_every_view_is_reached_by_its_key_and_shows_the_node(maintainer: Maintai
     expect(maintainer.tree_item("ManagementServer.run").first).to_be_visible()
     supervision = page.get_by_role("tree", name="Supervision")
     expect(supervision.get_by_role("treeitem").filter(has_text="conversations")).to_contain_text("live")
-    maintainer.press("c")
+    maintainer.press("3")
     row = page.get_by_role("grid", name="Conversations").get_by_role("row").filter(has_text=group)
     expect(row).to_be_visible()
     maintainer.press("2")
@@ -136,17 +134,33 @@ def test_every_view_is_reached_by_its_key_and_shows_the_node(maintainer: Maintai
     maintainer.press("Enter")
     expect(page.get_by_role("heading", name=f"conversations/{group}")).to_be_visible()
     expect(page.locator(".facts").first).to_contain_text("mailbox")
-    maintainer.press("7")
+    maintainer.press("6")
     expect(page.get_by_role("heading", name="store", exact=True)).to_be_visible()
-    maintainer.press("8")
+    maintainer.press("0")
     expect(page.get_by_role("img", name=re.compile("Lag of the loop: now"))).to_be_visible()
     maintainer.press("9")
     expect(page.get_by_role("grid", name="Recently ended").get_by_role("row").nth(1)).to_be_visible()
     maintainer.press("?")
     expect(page.get_by_role("dialog", name="Keys")).to_contain_text("Store and bridge")
     maintainer.press("Escape")
-    maintainer.press("p")
+    maintainer.press("Space")
     expect(maintainer.status).to_contain_text("paused")
+
+
+def test_message_is_followed_hop_by_hop(maintainer: Maintainer, alice: Account) -> None:
+    group = alice.make_group("Waterfall")
+    page = maintainer.attach().page
+    page.goto(f"{maintainer.url}#trace/{group}")
+    expect(page.get_by_text("Following; 0 messages")).to_be_visible()
+    alice.send(group, "on its way")
+    expect(page.get_by_role("grid", name="Messages").get_by_role("row").filter(has_text=group)).to_contain_text(
+        "committed"
+    )
+    way = page.get_by_role("region", name="The way of the chosen message")
+    for hop in ("parsed", "store-queued", "batch-sent", "commit-answered", "sender-answered"):
+        expect(way.get_by_role("rowheader", name=hop)).to_be_visible()
+    maintainer.press("x")
+    expect(page.get_by_text(re.compile("Not following; 1 message"))).to_be_visible()
 
 
 def test_task_shows_its_stack_and_branches_fold(maintainer: Maintainer) -> None:
@@ -175,10 +189,13 @@ def test_what_blocks_the_loop_is_shown_while_it_does_and_afterwards(maintainer: 
     banner = page.get_by_role("alert", name="The event loop is blocked")
     expect(banner).to_contain_text("ops/incidents/blocked_loop.py")
     expect(banner).to_contain_text("price_of")
-    expect(maintainer.tree_item("running").first).to_be_visible()
+    maintainer.press("/")
+    page.keyboard.type("running")
+    expect(maintainer.tree_item("handle_request").filter(has_text="running")).to_be_visible()
     sender.join()
     expect(banner).to_be_hidden()
-    maintainer.press("5")
+    maintainer.press("Escape")
+    maintainer.press("8")
     warning = page.get_by_role("list", name="Warnings").get_by_role("button").filter(has_text="price_of")
     expect(warning).to_contain_text("no-checkpoint")
     warning.click()
@@ -193,7 +210,7 @@ def test_actor_that_crashes_again_and_again_is_traced_to_its_line(maintainer: Ma
     with contextlib.suppress(httpx.HTTPStatusError):  # what becomes of the message is none of the console's business
         alice.send(group, "!crash")
     page = maintainer.attach().page
-    maintainer.press("5")
+    maintainer.press("8")
     warning = page.get_by_role("list", name="Warnings").get_by_role("button").filter(has_text="crash-loop")
     expect(warning).to_contain_text(group)
     expect(warning).to_contain_text("LookupError: no template for a message")
@@ -221,11 +238,12 @@ def test_action_is_done_once_it_is_confirmed_and_not_before(maintainer: Maintain
 
 
 def test_nothing_can_be_done_where_the_console_is_read_only_and_names_are_text(browser: Browser) -> None:
-    with read_only_node() as beacon:
-        maintainer = Maintainer(browser, beacon)
+    behind = actor(MARKUP, mailbox_depth=5, mailbox_capacity=10, oldest_age=30.0)
+    with ManagementThread(PlantedNode(singles=[behind])) as node:
+        maintainer = Maintainer(browser, node.start(node.make(ManagementOptions(read_only=True))))
         page = maintainer.attach().page
         expect(page.locator("#node")).to_contain_text("read-only")
-        maintainer.press("5")
+        maintainer.press("8")
         warning = page.get_by_role("list", name="Warnings").get_by_role("button").filter(has_text="ageing-mailbox")
         expect(warning).to_contain_text(MARKUP)
         warning.click()
@@ -233,33 +251,25 @@ def test_nothing_can_be_done_where_the_console_is_read_only_and_names_are_text(b
         expect(page.locator(".facts").first).to_contain_text("5 of 10")
         for name in ("Actions…", "Restart…", "Passivate…"):
             expect(page.get_by_role("button", name=name)).to_have_count(0)
-        maintainer.press("x")
+        maintainer.press("a")
         assert page.locator("dialog, #console b, #console img").count() == 0
         maintainer.context.close()
         assert maintainer.faults == []
 
 
-@contextmanager
-def read_only_node() -> Generator[Beacon]:
-    """A management port in a thread; the node behind it has one actor, which is behind."""
-    found: SimpleQueue[Beacon] = SimpleQueue()
-    over = trio.Event()
-    loops: list[trio.lowlevel.TrioToken] = []
-
-    async def serve() -> None:
-        loops.append(trio.lowlevel.current_trio_token())
-        node = PlantedNode(singles=[actor(MARKUP, mailbox_depth=5, mailbox_capacity=10, oldest_age=30.0)])
-        async with console(node, ManagementOptions(read_only=True)) as client:
-            found.put(Beacon(0, "127.0.0.1", client.server.port, client.server.token, 0.0, ""))
-            await over.wait()
-
-    thread = threading.Thread(target=trio.run, args=(serve,))
-    thread.start()
-    try:
-        yield found.get(timeout=20)
-    finally:
-        loops[0].run_sync_soon(over.set)
-        thread.join()
+def test_page_comes_back_with_the_port_and_asks_for_the_token_of_another_start(browser: Browser) -> None:
+    with ManagementThread(PlantedNode()) as node:
+        server = node.make(ManagementOptions())
+        maintainer = Maintainer(browser, node.start(server)).attach()
+        node.stop()
+        expect(maintainer.status).to_contain_text("connection lost")
+        node.start(server)
+        expect(maintainer.status).to_contain_text("live")
+        node.stop()
+        node.start(node.make(ManagementOptions(port=server.port)))
+        expect(maintainer.page.locator("#door-notice")).to_contain_text("each start has a new one")
+        expect(maintainer.page.get_by_label("Token")).to_be_focused()
+        maintainer.context.close()
 
 
 def test_ten_thousand_tasks_leave_the_page_quick_and_their_names_are_text(

@@ -119,7 +119,7 @@ export class TraceView {
   _draw() {
     this._table.set([...this._traces.values()]);
     this._tell();
-    const chosen = this._traces.get(this._chosen) ?? [...this._traces.values()].at(-1);
+    const chosen = this._traces.get(this._chosen) ?? this._table.active;
     reconcile(this._way, chosen ? [chosen] : [], keyOf, () => wayEntry());
   }
 
