@@ -147,8 +147,10 @@ class Acknowledger:
         while True:
             await trio.sleep(0.1)
             if not self.world.sending:
-                for seq, ack_id in list(self._open):
-                    await self._acknowledge(client, seq, ack_id, receipt=seq == self._open[-1][0])
+                waiting = list(self._open)
+                for seq, ack_id in waiting:
+                    if (seq, ack_id) in self._open:
+                        await self._acknowledge(client, seq, ack_id, receipt=seq == waiting[-1][0])
 
     async def _acknowledge(self, client: StompClient, seq: int, ack_id: str, *, receipt: bool) -> None:
         self._open = [each for each in self._open if (each[0] > seq if self.mode == "client" else each[0] != seq)]
