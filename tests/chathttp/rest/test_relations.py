@@ -69,8 +69,9 @@ async def test_post_reports_go_to_the_admins_and_to_nobody_else(rest: RestKit) -
     _, admin = await rest.user("Adm", ("admins",))
     group = await rest.group(ann[1], bob[0])
     messages = [(await rest.send(ann[1], group, text)).json["id"] for text in ("rude", "ruder", "rudest")]
+    given = {"messageId": messages[0], "reason": " spam "}
     for message in messages:
-        given = {"messageId": message, "reason": " spam "}
+        given["messageId"] = message
         made = await rest.call("POST", "/api/reports", given, token=bob[1])
         assert (made.status, made.json["reason"], made.json["senderId"]) == (201, "spam", str(ann[0]))
         again = await rest.call("POST", "/api/reports", given | {"reason": "more"}, token=bob[1])
