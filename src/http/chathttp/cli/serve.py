@@ -11,11 +11,12 @@ import attrs
 import trio
 import typer
 
-from actors.adapters.postgres.migrations import check, migrate_up
+from actors.adapters.postgres.migrations import migrate_up
 from chathttp.cli.descriptors import allow_connections
 from chathttp.cli.environment import read_settings
 from chathttp.cli.nodes import MOST_NODES, NodePlan, node_settings, plan_nodes, run_nodes
 from chathttp.cli.signals import drained_by_signals
+from chathttp.cli.usable import await_usable, is_usable
 from chathttp.cli.workers import check_workers, leave_on_hangup, run_workers, worker_settings
 from chathttp.dev.accounts import provision_demo
 from chathttp.dev.cluster import Cluster, prepare_cluster
@@ -25,6 +26,8 @@ from chathttp.dev.program import run_program
 from chathttp.dev.redis import EmbeddedRedis, prepare_redis
 from chathttp.edge.share import ListenerShare
 from chathttp.settings import Settings
+
+UntilUsable = Callable[[], Awaitable[None]] | None
 
 
 def dev(
@@ -59,15 +62,19 @@ def serve(
     )
     if settings.workers > 1:
         check_workers(settings)
-    check(settings.database_url)
-    _run(partial(run_workers if settings.workers > 1 else _node, settings))
+    if settings.workers > 1:
+        is_usable(settings)
+        _run(partial(run_workers, settings))
+    else:
+        _run(partial(_node, settings, until_usable=_until_usable(settings)))
 
 
 def worker(index: int, listener: int, board: int) -> None:
     """Serve as one of the workers of `serve`, and end with it."""
     settings = worker_settings(index)
+    until_usable = _until_usable(settings)
     with contextlib.closing(ListenerShare(listener, board, index)) as share:
-        _run(partial(_worker, settings, share))
+        _run(partial(_worker, settings, share, until_usable))
 
 
 def node() -> None:
@@ -109,18 +116,25 @@ async def _dev(
         owner.cancel_scope.cancel()
 
 
-async def _worker(settings: Settings, share: ListenerShare, *, drain: trio.Event) -> None:
+async def _worker(settings: Settings, share: ListenerShare, until_usable: UntilUsable, *, drain: trio.Event) -> None:
     async with trio.open_nursery() as nursery:
         nursery.start_soon(leave_on_hangup, share, drain)
-        await _node(settings, drain=drain, share=share)
+        await _node(settings, drain=drain, share=share, until_usable=until_usable)
         nursery.cancel_scope.cancel()
 
 
-async def _node(settings: Settings, *, drain: trio.Event, share: ListenerShare | None = None) -> None:
+async def _node(
+    settings: Settings, *, drain: trio.Event, share: ListenerShare | None = None, until_usable: UntilUsable = None
+) -> None:
     from chathttp.wiring import run_node
 
     settings = attrs.evolve(settings, max_connections=allow_connections(settings.max_connections))
-    await run_node(settings, on_ready=_Announcement(), drain=drain, share=share)
+    await run_node(settings, on_ready=_Announcement(), drain=drain, share=share, until_usable=until_usable)
+
+
+def _until_usable(settings: Settings) -> UntilUsable:
+    """None when the database is there."""
+    return None if is_usable(settings) else partial(await_usable, settings)
 
 
 async def _cancel_when(event: trio.Event, scope: trio.CancelScope) -> None:

@@ -10,9 +10,11 @@ import structlog
 import trio
 
 from actors.adapters.postgres.lane import LaneStatus
+from actors.adapters.postgres.migrations import SchemaError
 from actors.runtime.spec import ChildContext, ChildSpec, Restart, Strategy
 from actors.runtime.supervisor import Supervisor
 from chathttp import collector
+from chathttp.edge.lifespan import Lifespan
 from chathttp.edge.listener import open_listener
 from chathttp.edge.server import EdgeServer
 from chathttp.edge.share import ListenerShare
@@ -23,11 +25,13 @@ from chathttp.management.gathering import Parts
 from chathttp.management.server import ManagementOptions, ManagementServer
 from chathttp.node_log import response_headers, url_of
 from chathttp.policies import edge_limits
+from chathttp.rest.app import create_starting_app
 from chathttp.rest.services import Health, HealthState
 from chathttp.session.inspection import Inspectable
 from chathttp.session.session import serve_session
-from chathttp.settings import Settings
+from chathttp.settings import Settings, SettingsError
 from chathttp.wiring.attachments import Attachments
+from chathttp.wiring.entrance import Entrance
 from chathttp.wiring.front import Front
 from chathttp.wiring.house import INTENSITY, House
 from chathttp.wiring.stores import Stores
@@ -43,18 +47,29 @@ async def run_node(
     on_ready: Callable[[str], None],
     drain: trio.Event | None = None,
     share: ListenerShare | None = None,
+    until_usable: Callable[[], Awaitable[None]] | None = None,
 ) -> None:
     """Serve until `drain` is set, then end in good order. `on_ready` is told the URL once it serves. With `share` the
-    node is one of several processes on one port, whose listener it takes in place of one of its own.
+    node is one of several processes on one port, whose listener it takes in place of one of its own. Until
+    `until_usable` of a database that is away returns, it serves its health only.
 
-    Raises `OSError` when the port cannot be had, and `IntensityExceeded` when a part of it fails again and again.
+    Raises `OSError` when the port cannot be had, `IntensityExceeded` when a part of it fails again and again, and
+    `SettingsError` and `SchemaError` of `until_usable`.
     """
-    await _Node(settings, on_ready, share).run(trio.Event() if drain is None else drain)
+    await _Node(settings, on_ready, share, until_usable).run(trio.Event() if drain is None else drain)
 
 
 class _Node:
-    def __init__(self, settings: Settings, on_ready: Callable[[str], None], share: ListenerShare | None) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        on_ready: Callable[[str], None],
+        share: ListenerShare | None,
+        until_usable: Callable[[], Awaitable[None]] | None,
+    ) -> None:
         rng = random.Random()  # noqa: S311  # jitter of back-offs
+        self._until_usable = until_usable
+        self._unusable: Exception | None = None
         self._settings = settings
         self._on_ready = on_ready
         self._drain = trio.Event()
@@ -86,8 +101,8 @@ class _Node:
                 ChildSpec("presence", partial(_run, self._house.presence.run)),
                 self._house.conversations.spec(),
                 ChildSpec("purger", partial(_run, self._house.purger.run)),
-                ChildSpec("features", partial(_run, self._house.features.run)),
                 ChildSpec("attachments", partial(_run, self._attachments.desk.run)),
+                ChildSpec("features", partial(_run, self._house.features.run)),
                 ChildSpec("timers", partial(_run, self._timers.run)),
                 ChildSpec("edge", self._run_edge, Restart.TRANSIENT),
             ],
@@ -104,6 +119,8 @@ class _Node:
                 nursery.start_soon(self._end_when, drain)
                 await self._root.run()
                 nursery.cancel_scope.cancel()
+            if self._unusable is not None:
+                raise self._unusable
         finally:
             self._management.close()
             if self._listener is not None:
@@ -121,33 +138,54 @@ class _Node:
 
     async def _run_edge(self, context: ChildContext) -> None:
         settings = self._settings
-        front = Front.of(
-            settings,
+        health = Health(components=self._health_components(), ready=lambda: self._ready, alive=lambda: True)
+        entrance = Entrance(create_starting_app(settings, health))
+        edge = EdgeServer(
+            [self._take_listener()],
+            entrance,
+            entrance.on_session,
+            limits=edge_limits(settings),
+            allowed_origins=settings.cors_origins,
+            response_headers=partial(response_headers, settings),
+            share=self._share,
+        )
+        async with trio.open_nursery() as outer:
+            async with trio.open_nursery() as nursery:
+                await nursery.start(edge.run)
+                self._edge = edge
+                front = await self._open_front(health)
+                if front is None:
+                    return
+                lifespan = Lifespan(front.app)
+                await outer.start(lifespan.run)
+                entrance.open(front.app, partial(serve_session, front.sessions))
+                self._ready = not self._drain.is_set()
+                context.started()
+                collector.settle()
+                if self._ready:
+                    self._on_ready(url_of(settings.host, self._port))
+            await lifespan.stop()
+
+    async def _open_front(self, health: Health) -> Front | None:
+        """Once the database is there; None when it never can be used."""
+        if self._until_usable is not None:
+            try:
+                await self._until_usable()
+            except (SettingsError, SchemaError) as error:
+                self._unusable = error
+                self._root.stop()
+                return None
+        return Front.of(
+            self._settings,
             self._stores,
             self._house,
             self._attachments,
             await await_signing_keys(self._stores.identity),
             timers=self._timers,
             running=self._sessions,
-            health=Health(components=self._health_components(), ready=lambda: self._ready, alive=lambda: True),
+            health=health,
             new_id=self._new_id,
         )
-        edge = EdgeServer(
-            [self._take_listener()],
-            front.app,
-            partial(serve_session, front.sessions),
-            limits=edge_limits(settings),
-            allowed_origins=settings.cors_origins,
-            response_headers=partial(response_headers, settings),
-            share=self._share,
-        )
-        async with trio.open_nursery() as nursery:
-            await nursery.start(edge.run)
-            self._edge = edge
-            self._ready = not self._drain.is_set()
-            context.started()
-            collector.settle()
-            self._on_ready(url_of(settings.host, self._port))
 
     def _take_listener(self) -> socket.socket:
         """The one that was opened at the start, or a new one for an edge that was restarted."""
