@@ -59,8 +59,8 @@ LOCK := $(BIN)/uv pip compile pyproject.toml --quiet --universal --python-versio
 
 lock: $(VENV)/installed-dev
 	$(LOCK) --output-file requirements.lock
-	$(LOCK) --constraints requirements.lock --extra local --extra load --output-file requirements-local.lock
-	$(LOCK) --constraints requirements-local.lock --extra local --extra load --group dev --output-file requirements-dev.lock
+	$(LOCK) --constraints requirements.lock --extra local --extra load --extra console --output-file requirements-local.lock
+	$(LOCK) --constraints requirements-local.lock --extra local --extra load --extra console --group dev --output-file requirements-dev.lock
 
 clean:
 	rm -rf $(VENV) $(E2E)/node_modules build dist *.egg-info
