@@ -7,7 +7,6 @@ from attrs import frozen
 
 from chatcore.model import Event, Mark
 
-
 DELETED_REV: Final = 2**63 - 1
 """Beyond every `rev`: the database has no such conversation any more."""
 

@@ -1,5 +1,5 @@
 from collections.abc import AsyncGenerator
-from uuid import UUID, uuid4
+from uuid import UUID
 
 import pytest
 
