@@ -36,8 +36,8 @@ class Terminal:
         return "\n".join(strip.text.rstrip() for strip in strips)
 
     async def press(self, *keys: str) -> None:
+        """Returns when what they did is done."""
         await self.pilot.press(*keys)
-        await self.pilot.pause()
 
     async def write(self, text: str) -> None:
         await self.press(*["space" if each == " " else _KEYS.get(each, each) for each in text])
@@ -46,7 +46,6 @@ class Terminal:
         """The screen, once all of that is on it."""
         deadline = asyncio.get_running_loop().time() + patience
         while True:
-            await self.pilot.pause()
             shown = self.screen
             missing = [text for text in texts if text not in shown]
             if not missing:
@@ -60,7 +59,6 @@ class Terminal:
         while text in self.screen:
             assert asyncio.get_running_loop().time() < deadline, f"{text!r} still on the screen:\n{self.screen}"
             await asyncio.sleep(0.02)
-            await self.pilot.pause()
         return self.screen
 
 

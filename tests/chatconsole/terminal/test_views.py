@@ -74,7 +74,7 @@ def test_scopes_of_a_task_are_rows_below_it_and_say_what_they_are() -> None:
     shown = tree.rows(known(tasks=TaskTree(10, True, rows)), NOTHING)
     assert texts(shown) == [
         "tasks (10)",
-        "main t1 blocked >500 ms Event.wait at /srv/app.py:7 work",
+        "t1 main blocked >500 ms Event.wait at /srv/app.py:7 work",
         "scope: deadline in 1.5 s, shielded, cancelled",
         "nursery n1 of 9 cancelled cancelled",
         "8 more of worker/* runnable /srv/app.py:7 work",

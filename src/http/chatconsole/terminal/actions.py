@@ -6,7 +6,7 @@ from typing import Final
 from attrs import frozen
 
 from chatconsole.terminal.table import Kind, Target
-from chatconsole.terminal.views.one import actor_of, conversation_of
+from chatconsole.terminal.views.one import conversation_of
 
 DISCONNECT: Final = "disconnect"
 RESTART: Final = "restart"
@@ -43,10 +43,9 @@ def offered(known: Collection[str], target: Target | None) -> Iterator[Offer]:
 def _on(target: Target) -> Iterator[Offer]:
     if target.kind is Kind.SOCKET:
         yield Offer(DISCONNECT, target.id, f"disconnect {target.id}")
-    actor, conversation = actor_of(target), conversation_of(target)
-    if actor is not None:
-        yield Offer(RESTART, actor, f"restart {actor}")
+    conversation = conversation_of(target)
     if conversation is not None:
+        yield Offer(RESTART, conversation, f"restart the actor of {conversation}")
         yield Offer(PASSIVATE, conversation, f"passivate {conversation}")
 
 

@@ -20,6 +20,8 @@ from chatconsole.beacon import Beacon
 from chatconsole.client import ConsoleError
 
 OPEN_TIMEOUT: Final = 10.0
+CLOSE_TIMEOUT: Final = 0.5
+"""Seconds that a node may take to answer the end of the connection."""
 ANSWER_TIMEOUT: Final = 20.0
 """Seconds for one answer; a node gives up after fifteen."""
 RETRY_FIRST: Final = 0.2
@@ -74,6 +76,7 @@ class Link:
             finally:
                 conversation.cancel()
                 was_up = self._down()
+                await asyncio.wait({conversation})
             if conversation.cancelled():
                 continue
             self._listener.on_down(beacon, conversation.result())
@@ -135,6 +138,7 @@ class Link:
                         self._take(message)
                 finally:
                     sender.cancel()
+                    await asyncio.wait({sender})
                 return "it closed the connection"
         except (OSError, TimeoutError, WebSocketException) as error:
             return str(error) or type(error).__name__
@@ -182,6 +186,7 @@ def _connected(beacon: Beacon) -> AbstractAsyncContextManager[ClientConnection]:
             max_size=None,
             compression=None,
             open_timeout=OPEN_TIMEOUT,
+            close_timeout=CLOSE_TIMEOUT,
         )
     host = f"[{beacon.host}]" if ":" in beacon.host else beacon.host
     return connect(
@@ -190,5 +195,6 @@ def _connected(beacon: Beacon) -> AbstractAsyncContextManager[ClientConnection]:
         max_size=None,
         compression=None,
         open_timeout=OPEN_TIMEOUT,
+        close_timeout=CLOSE_TIMEOUT,
         proxy=None,
     )

@@ -76,7 +76,7 @@ def _task(task: Task) -> Row:
     since = "" if task.since is None else f"{'>' if task.at_least else ''}{seconds(task.since)}"
     level = Level.WARNING if task.state is TaskState.RUNNING else Level.PLAIN
     at = f"{task.trap + ' at ' if task.trap else ''}{place(task.where)}"
-    cells = (f"{task.name} {task.id}", task.state.value, since, at)
+    cells = (f"{task.id} {task.name}", task.state.value, since, at)
     return Row(task.id, cells, level, task.depth + 1, target=Target(Kind.TASK, task.id))
 
 
