@@ -98,7 +98,7 @@ class Audience:
         return FanOut(late, gone)
 
     def deliver_at_once(self, events: Sequence[Encoded], tell: Callable[[], None]) -> FanOut:
-        """As `deliver`, to an audience of one slice; `tell` is called when the first frames are ready, before they go."""
+        """As `deliver`, to an audience of one slice; `tell` is called when the first frames are ready and not yet sent."""
         late: list[Subscription] = []
         gone: list[Subscription] = []
         told = False
