@@ -98,7 +98,7 @@ class Audience:
         return FanOut(late, gone)
 
     def deliver_at_once(self, events: Sequence[Encoded], tell: Callable[[], None]) -> FanOut:
-        """As `deliver`, to an audience of one slice; `tell` is called when the first frames are ready and not yet sent."""
+        """As `deliver`, to an audience of one slice; `tell` is called when the first frames are ready to go."""
         late: list[Subscription] = []
         gone: list[Subscription] = []
         told = False
