@@ -24,7 +24,7 @@ from tests.kit.devserver import DevServer
 from tests.kit.pgproxy import PostgresProxy, postgres_socket
 from tests.kit.postgres import PostgresServer, own_postgres_server, remove_scratch, scratch_directory
 from tests.kit.proxy import Place, Proxy, ProxyThread
-from tests.kit.redis import RedisServer, free_port, own_redis_server
+from tests.kit.redis import RedisServer, free_port, own_redis_cluster, own_redis_server
 
 USERS: Final = 24
 TOKEN_LIFETIME: Final = 86_400.0
@@ -94,7 +94,7 @@ class User:
 
 @attrs.define
 class Cluster:
-    """`redis` is None for nodes that are alone."""
+    """`redis` is None for nodes that are alone, and for those on a cluster of `redis_masters`."""
 
     nodes: Sequence[Node]
     postgres: PostgresServer
@@ -102,15 +102,16 @@ class Cluster:
     redis: RedisServer | None
     users: Sequence[User]
     wiring: "Wiring"
+    redis_masters: Sequence[RedisServer] = ()
 
     def mend(self) -> None:
         """Whatever a fault that was interrupted has left behind is undone."""
         self.wiring.mend()
         self.postgres.start()
         self.postgres.thaw()
-        if self.redis is not None:
-            self.redis.start()
-            self.redis.thaw()
+        for redis in (*self.redis_masters, *([] if self.redis is None else [self.redis])):
+            redis.start()
+            redis.thaw()
         for node in self.nodes:
             if not node.running:
                 node.start()
@@ -190,17 +191,21 @@ def running_cluster(
     *,
     wired: Wired = Wired.DIRECTLY,
     bridged: bool = True,
+    clustered: bool = False,
     postgres: PostgresServer | None = None,
     env: Mapping[str, str] | None = None,
     env_of_first: Mapping[str, str] | None = None,
 ) -> Generator[Cluster]:
     """Runs during the block, outside of any event loop. Without `postgres` it has one of its own.
 
-    `env` is of all nodes, `env_of_first` of the first besides.
+    `clustered` has a Redis Cluster of three masters. `env` is of all nodes, `env_of_first` of the first besides.
     """
     with contextlib.ExitStack() as stack:
         postgres = postgres or stack.enter_context(own_postgres_server())
-        redis = stack.enter_context(own_redis_server()) if bridged else None
+        masters = stack.enter_context(own_redis_cluster()) if clustered else ()
+        redis = stack.enter_context(own_redis_server()) if bridged and not clustered else None
+        if masters:
+            env = {**(env or {}), "STACKMENTOR_REDIS_CLUSTER": "true"}
         directory = scratch_directory()
         stack.callback(remove_scratch, directory)
         url = postgres.fresh_database()
@@ -208,7 +213,8 @@ def running_cluster(
         users = [User(str(user_id), token) for user_id, token in trio.run(provision_tokens, settings, USERS)]
         match wired:
             case Wired.DIRECTLY:
-                wiring = Wiring([Site(url, "" if redis is None else redis.url)] * count)
+                seed = masters[0] if masters else redis
+                wiring = Wiring([Site(url, "" if seed is None else seed.url)] * count)
             case Wired.BY_PROXIES:
                 wiring = _by_proxies(stack, count, url, redis, directory)
             case Wired.BY_CABLES:
@@ -222,7 +228,7 @@ def running_cluster(
             nodes.append(node)
         for node in nodes:
             node.await_ready()
-        yield Cluster(nodes, postgres, url, redis, users, wiring)
+        yield Cluster(nodes, postgres, url, redis, users, wiring, masters)
 
 
 def _by_proxies(

@@ -199,6 +199,27 @@ def disk_full(disk: Disk) -> Fault:
     return Fault(DISK_FULL, cause)
 
 
+def wal_disk_full(disk: Disk) -> Fault:
+    """The write-ahead log cannot grow either: PostgreSQL panics, and what keeps services running starts it again when
+    there is room.
+    """
+
+    async def cause(scene: Scene) -> None:
+        await trio.to_thread.run_sync(disk.fill)
+        scene.note("the disk is full")
+        postgres = scene.cluster.postgres
+        with trio.fail_after(FLOW_PATIENCE):
+            await trio.to_thread.run_sync(postgres.await_panic, abandon_on_cancel=True)
+        scene.note("PostgreSQL has panicked")
+        await trio.sleep(2.0 * scene.scale)
+        disk.free()
+        await trio.to_thread.run_sync(postgres.kill)
+        await trio.to_thread.run_sync(postgres.start)
+        scene.note("PostgreSQL is back")
+
+    return Fault(WAL_DISK_FULL, cause)
+
+
 def clock_jumps(clock: Clock) -> Fault:
     """The first node's wall clock is an hour ahead, then an hour late, then right again."""
 
@@ -273,6 +294,7 @@ DIRECT: Final = (
 PROXIED: Final = (REDIS_CUT, REDIS_REFUSED, DATABASE_SILENT)
 CABLED: Final = (REDIS_CABLE, DATABASE_CABLE)
 DISK_FULL: Final = "disk of PostgreSQL full"
+WAL_DISK_FULL: Final = "disk of PostgreSQL and its write-ahead log full"
 CLOCK_JUMPS: Final = "clock of one node jumps by an hour"
 
 

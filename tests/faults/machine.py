@@ -23,7 +23,7 @@ _BALLAST: Final = 4 * 2**20
 
 @attrs.frozen
 class Disk:
-    """The file system that holds all of a PostgreSQL but its write-ahead log."""
+    """The file system that holds a PostgreSQL."""
 
     place: Path
 
@@ -44,9 +44,9 @@ class Disk:
 
 
 @contextmanager
-def postgres_on_small_disk() -> Generator[tuple[PostgresServer, Disk]]:
-    """A server whose tables are on a small tmpfs (root only). Its log of writes is elsewhere: PostgreSQL stops when
-    that cannot grow, and no server in front of it could help.
+def postgres_on_small_disk(*, with_wal: bool = False) -> Generator[tuple[PostgresServer, Disk]]:
+    """A server whose tables are on a small tmpfs (root only). Without `with_wal` its write-ahead log is elsewhere:
+    PostgreSQL ends itself when that cannot grow.
     """
     _end_leftovers()
     directory = scratch_directory()
@@ -55,7 +55,8 @@ def postgres_on_small_disk() -> Generator[tuple[PostgresServer, Disk]]:
     subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={DISK_SIZE},mode=711", "tmpfs", place], check=True)
     try:
         server = PostgresServer(place)
-        _move_wal(server, directory / "wal")
+        if not with_wal:
+            _move_wal(server, directory / "wal")
         with server:
             yield server, Disk(place)
     finally:

@@ -41,6 +41,26 @@ async def test_disk_of_postgres_full_heals_without_a_restart(machine: Machine, h
     assert all(node.running for node in cluster.nodes)
 
 
+@pytest.fixture
+def full_disk() -> Generator[tuple[Cluster, Disk]]:
+    """Three nodes on a PostgreSQL that has all it writes on a small disk."""
+    with postgres_on_small_disk(with_wal=True) as (postgres, disk), running_cluster(postgres=postgres) as cluster:
+        yield cluster, disk
+
+
+async def test_disk_with_the_write_ahead_log_full_heals_with_postgres(
+    full_disk: tuple[Cluster, Disk], holds: Holds
+) -> None:
+    cluster, disk = full_disk
+    pids = [node.pid for node in cluster.nodes]
+    try:
+        await holds(cluster, faults.wal_disk_full(disk), Load(text_size=3000))
+    finally:
+        disk.free()
+    assert [node.pid for node in cluster.nodes] == pids
+    assert "PANIC" in cluster.postgres.cluster.log.path.read_text()
+
+
 async def test_clock_of_one_node_jumps_by_an_hour_and_back(machine: Machine, holds: Holds) -> None:
     try:
         outcome = await holds(machine.cluster, faults.clock_jumps(machine.clock))

@@ -140,6 +140,13 @@ class PostgresServer:
         self.stop()
         self.start()
 
+    def await_panic(self) -> None:
+        """Has it begin files of its write-ahead log until it has no room for one, which ends it."""
+        statement = sql.SQL("SELECT pg_logical_emit_message(true, 'test', 'new file'), pg_switch_wal()").format()
+        with contextlib.suppress(psycopg.OperationalError):
+            while True:
+                self._execute(statement)
+
     def freeze(self) -> None:
         """SIGSTOP to the postmaster and its children: connections stay open and nothing answers."""
         for pid in (self.pid, *_children(self.pid)):
