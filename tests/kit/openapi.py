@@ -1,4 +1,4 @@
-"""The OpenAPI document, and answers held against it."""
+"""The OpenAPI document, answers held against it, and the AsyncAPI document."""
 
 import json
 import re
@@ -18,6 +18,11 @@ _URI: Final = "urn:openapi"
 @cache
 def openapi() -> dict[str, Any]:
     return yaml.safe_load((SCHEMA_DIRECTORY / "openapi.yaml").read_text("utf-8"))
+
+
+@cache
+def asyncapi() -> dict[str, Any]:
+    return yaml.safe_load((SCHEMA_DIRECTORY / "asyncapi.yaml").read_text("utf-8"))
 
 
 def resolved(node: dict[str, Any]) -> dict[str, Any]:
