@@ -18,6 +18,9 @@ from chathttp.stomp.websocket_frame import text_frame
 class MemoryTransport:
     """Implements `FrameTransport`. While `congested` nothing that is offered reaches the client."""
 
+    name = "memory"
+    frame = staticmethod(text_frame)
+
     def __init__(self) -> None:
         self.peer = Peer("192.0.2.1", 50_000)
         self.on_drained: Callable[[], None] | None = None
@@ -51,9 +54,6 @@ class MemoryTransport:
 
     def rest(self, frames: bytes, taken: int) -> None:
         raise AssertionError("takes all or nothing")
-
-    def frame(self, payload: bytes) -> bytes:
-        return text_frame(payload)
 
     def offer(self, frames: bytes) -> bool:
         if self.closed:

@@ -25,6 +25,9 @@ class OutboxTransport(ABC):
 
     __slots__ = ("_ended", "_max_bytes", "_outbox", "peer")
 
+    name = "websocket"
+    frame = staticmethod(text_frame)
+
     def __init__(self, outbox: Outbox, peer: Peer, *, max_bytes: int) -> None:
         self._outbox = outbox
         self._max_bytes = max_bytes
@@ -56,9 +59,6 @@ class OutboxTransport(ABC):
     @property
     def outlet(self) -> Outbox:
         return self._outbox
-
-    def frame(self, payload: bytes) -> bytes:
-        return text_frame(payload)
 
     def offer(self, frames: bytes) -> bool:
         return self._outbox.offer(frames)

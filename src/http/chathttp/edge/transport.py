@@ -1,4 +1,4 @@
-"""What a STOMP session talks to, whichever way its WebSocket came in."""
+"""What a STOMP session talks to, whichever way its client came in."""
 
 from collections.abc import Callable
 from typing import Protocol
@@ -44,9 +44,14 @@ class ConnectionEnded(Exception):  # an end, not always an error
 
 
 class FrameTransport(Protocol):
-    """One WebSocket. All but `send` and `receive` never wait and may be called from any task."""
+    """One WebSocket, or what stands in for one. All but `send` and `receive` never wait and may be called from any task."""
 
     peer: Peer
+
+    @property
+    def name(self) -> str:
+        """Which kind it is, for those who watch the node."""
+        ...
 
     @property
     def on_drained(self) -> Callable[[], None] | None:
@@ -71,8 +76,12 @@ class FrameTransport(Protocol):
         """Offers are dropped from now on."""
         ...
 
-    def frame(self, payload: bytes) -> bytes:
-        """UTF-8 bytes as one WebSocket text message, for `offer` and `send`. The same on every transport."""
+    @property
+    def frame(self) -> Callable[[bytes], bytes]:
+        """From UTF-8 bytes to one text message, ready for `offer`, `send` and the outlet; such messages may be joined.
+
+        One and the same function for all transports that take the same bytes, so that these are made once.
+        """
         ...
 
     @property

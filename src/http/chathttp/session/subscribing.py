@@ -156,7 +156,8 @@ class Subscriber:
             self._replays.append((command, subscription, start))
 
     def _format(self, command: Subscribe) -> MessageFormat:
-        return message_format(command.id, command.destination, self._link.version, command.ack)
+        link = self._link
+        return message_format(command.id, command.destination, link.version, command.ack, link.transport.frame)
 
     def _attach(self, command: Subscribe, subscription: TopicSubscription) -> None:
         """From now on: the receipt is written in the conversation's task, before it delivers anything else."""
