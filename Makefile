@@ -43,6 +43,7 @@ check: $(VENV)/installed-dev
 	$(BIN)/ruff format --check .
 	$(BIN)/pyright
 	$(BIN)/lint-imports --no-logo
+	$(BIN)/python -m ops.contract
 
 test: setup check
 	$(BIN)/pytest -n auto --dist loadfile --no-loadscope-reorder
