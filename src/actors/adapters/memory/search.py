@@ -2,6 +2,7 @@
 
 import math
 import re
+import struct
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Final
@@ -17,6 +18,7 @@ from chatcore.validation import check_storable
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _TERM: Final = re.compile(r'(-?)(?:"([^"]*)"?|([^\s"]+))')
+_FLOAT4: Final = struct.Struct(">f")
 _WORD: Final = re.compile(r"\w+")
 
 
@@ -53,7 +55,8 @@ class MemoryMessageSearch:
     def _hit(self, message: Message, alternatives: "list[_AllOf]", user_id: UUID) -> SearchHit:
         words = _words(message.text)
         count = sum(each.is_in([word]) for word in words for one in alternatives for each in one.wanted)
-        rank = count / (1 + math.log(len(words)))
+        # As exact as the database's, so that a cursor bears all of it.
+        (rank,) = _FLOAT4.unpack(_FLOAT4.pack(count / (1 + math.log(len(words)))))
         created_us = (message.created_at - _EPOCH) // timedelta(microseconds=1)
         read_seq = self._state.rooms[message.conversation_id].participants[user_id].last_read_seq
         shown = excerpt(message.text, _matches(message.text, alternatives))
