@@ -54,6 +54,7 @@ async def test_pages_follow_the_link_with_the_same_query(rest: RestKit) -> None:
     group = await rest.group(alice, bob_id)
     for number in range(5):
         await rest.send(alice, group, f"tea & milk {number}")
+        rest.identity.clock.advance(1.0)
     path: str | None = f"/api/messages/search?q=tea+%26+milk&size=2&conversationId={group}"
     found: list[str] = []
     while path is not None:
