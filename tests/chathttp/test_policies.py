@@ -15,6 +15,7 @@ from chathttp.policies import (
     session_policy,
 )
 from chathttp.settings import Settings
+from chathttp.sockjs.limits import SockjsLimits
 from chathttp.stomp.limits import StompLimits
 from chathttp.stomp.session_state import ConnectionLimits
 
@@ -69,7 +70,7 @@ def test_what_is_set_reaches_the_bridge() -> None:
 
 
 def test_what_is_set_reaches_the_edge() -> None:
-    names = {field.name for field in attrs.fields(EdgeLimits)}
+    names = {field.name for field in attrs.fields(EdgeLimits)} - {"sockjs"}
     settings = Settings(
         request_head_timeout=1.0,
         max_request_head_bytes=2000,
@@ -86,6 +87,26 @@ def test_what_is_set_reaches_the_edge() -> None:
     limits = edge_limits(settings)
     assert {name: getattr(limits, name) for name in names} == {name: getattr(settings, name) for name in names}
     assert all(getattr(limits, name) != getattr(EdgeLimits(), name) for name in names)
+
+
+def test_what_is_set_reaches_sockjs() -> None:
+    settings = Settings(
+        max_frame_bytes=3000,
+        outbox_limit_bytes=5000,
+        sockjs_heartbeat=6.0,
+        sockjs_disconnect_delay=7.0,
+        sockjs_response_bytes=8000,
+        ask_timeout=9.0,
+    )
+    expected = SockjsLimits(
+        max_frame_bytes=3000,
+        outbox_limit_bytes=5000,
+        heartbeat=6.0,
+        disconnect_delay=7.0,
+        response_bytes=8000,
+        take_timeout=9.0,
+    )
+    assert edge_limits(settings).sockjs == expected
 
 
 def test_what_is_set_reaches_the_session() -> None:

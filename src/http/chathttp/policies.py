@@ -12,6 +12,7 @@ from actors.presence.policy import PresencePolicy
 from chathttp.edge.limits import EdgeLimits
 from chathttp.session.services import SessionPolicy
 from chathttp.settings import Settings
+from chathttp.sockjs.limits import SockjsLimits
 from chathttp.stomp.limits import StompLimits
 from chathttp.stomp.session_state import ConnectionLimits
 
@@ -91,4 +92,12 @@ def edge_limits(settings: Settings) -> EdgeLimits:
         http_reserve=settings.http_reserve,
         keep_alive_timeout=settings.keep_alive_timeout,
         close_timeout=settings.close_timeout,
+        sockjs=SockjsLimits(
+            max_frame_bytes=settings.max_frame_bytes,
+            outbox_limit_bytes=settings.outbox_limit_bytes,
+            heartbeat=settings.sockjs_heartbeat,
+            disconnect_delay=settings.sockjs_disconnect_delay,
+            response_bytes=settings.sockjs_response_bytes,
+            take_timeout=settings.ask_timeout,
+        ),
     )

@@ -211,6 +211,9 @@ class Settings:
     )
     ping_interval: float = number(30.0, "time between WebSocket pings when there is no heart-beat")
     ping_timeout: float = number(60.0, "silence after which a pinged connection is dropped")
+    sockjs_heartbeat: float = number(25.0, "silence after which a SockJS client gets a heart-beat")
+    sockjs_disconnect_delay: float = number(5.0, "time without a receiving request after which a SockJS session ends")
+    sockjs_response_bytes: int = integer(131_072, "size after which a streaming SockJS response ends", least=4096)
 
     ask_timeout: float = number(15.0, "time for an actor's answer")
     mailbox_timeout: float = number(5.0, "time a SEND waits for room in a full mailbox before it is refused")

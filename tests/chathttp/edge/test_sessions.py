@@ -13,6 +13,8 @@ from chathttp.edge.transport import Peer
 class FakeTransport:
     """Remembers when and how it was closed."""
 
+    name = "fake"
+
     def __init__(self) -> None:
         self.peer = Peer("192.0.2.1", 1)
         self.on_drained = None

@@ -28,6 +28,7 @@ from chathttp.edge.prefixed import PrefixedStream
 from chathttp.edge.refusal import Headers, error_headers
 from chathttp.edge.transport import HandshakeInfo, Peer
 from chathttp.errors import error_body
+from chathttp.sockjs.websocket import Framing, framing_of, message_bytes
 
 
 class AsgiTransport(OutboxTransport):
@@ -72,15 +73,15 @@ class AsgiWebSockets:
     async def __call__(self, scope: Scope, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
         if scope["type"] == "websocket":
             await self._websocket(scope, receive, send)
-        elif scope["type"] == "http" and self._begins_session_too_late(scope):
+        elif scope["type"] == "http" and self._asks_too_late(scope):
             await self._refuse_session(scope, send)
         else:
             await self.app(scope, receive, send)
 
-    def _begins_session_too_late(self, scope: HTTPScope) -> bool:
-        """Whether it is below the WebSockets' path (SockJS opens its sessions there) of a server that drains."""
+    def _asks_too_late(self, scope: HTTPScope) -> bool:
+        """Whether it asks a server that drains for how to open a SockJS session."""
         handler = self.handler()
-        return handler.sessions.draining and scope["path"].startswith(f"{handler.websocket_path.decode()}/")
+        return handler.sessions.draining and scope["path"] == f"{handler.websocket_path.decode()}/info"
 
     async def _refuse_session(self, scope: HTTPScope, send: ASGISendCallable) -> None:
         host, port = scope["client"] or ("", 0)
@@ -97,7 +98,7 @@ class AsgiWebSockets:
         peer = Peer(host, port)
         headers = tuple((name.lower(), value) for name, value in scope["headers"])
         try:
-            self._check(handler, scope["path"], headers)
+            framing = self._check(handler, scope["path"], headers)
         except HandshakeRefused as refused:
             await self._refuse(send, refused, [*refused.headers, *handler.response_headers(headers, peer)])
             return
@@ -106,16 +107,19 @@ class AsgiWebSockets:
         await send({"type": "websocket.accept", "subprotocol": subprotocol, "headers": []})
         stream = cast("PrefixedStream", scope["state"][CONNECTION])
         stream.carries_frames = True
-        transport = AsgiTransport(receive, stream, peer, max_bytes=handler.limits.max_frame_bytes)
+        most_bytes = message_bytes(framing, handler.limits.max_frame_bytes)
+        transport = handler.framed(AsgiTransport(receive, stream, peer, max_bytes=most_bytes), framing)
         handshake = HandshakeInfo(scope["path"], scope["query_string"], headers, subprotocol, peer)
         await handler.sessions.run(transport, handler.on_session(transport, handshake))
         await handler.flush(stream.outbox)
 
-    def _check(self, handler: ConnectionHandler, path: str, headers: Headers) -> None:
-        if path.encode() != handler.websocket_path:
+    def _check(self, handler: ConnectionHandler, path: str, headers: Headers) -> Framing:
+        framing = framing_of(path.encode(), handler.websocket_path)
+        if framing is None:
             raise HandshakeRefused(404, not_found("This WebSocket"))
         check_origin(headers, handler.allowed_origins)
         handler.let_in()
+        return framing
 
     async def _refuse(
         self, send: ASGISendCallable, refused: HandshakeRefused, headers: list[tuple[bytes, bytes]]

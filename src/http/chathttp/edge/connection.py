@@ -20,6 +20,7 @@ from chathttp.edge.refusal import Headers, ResponseHeaders, error_response
 from chathttp.edge.sessions import Sessions
 from chathttp.edge.transport import FrameTransport, HandshakeInfo, Peer
 from chathttp.edge.websocket import accept_websocket
+from chathttp.sockjs.websocket import Framing, SockjsWebSocket, framing_of, message_bytes
 
 OnSession: TypeAlias = Callable[[FrameTransport, HandshakeInfo], Awaitable[None]]
 
@@ -72,6 +73,10 @@ class ConnectionHandler:
             trio.lowlevel.notify_closing(sock)
             sock.close()
 
+    def framed(self, transport: FrameTransport, framing: Framing) -> FrameTransport:
+        """`transport` as a session is to see it."""
+        return transport if framing is Framing.PLAIN else SockjsWebSocket(transport, self.limits.sockjs)
+
     def end_silent(self) -> None:
         """End the connections on which no whole request head has come."""
         for scope in self._silent:
@@ -99,7 +104,8 @@ class ConnectionHandler:
             if received is None:
                 return None
             head = parse_head(received.head)
-            if head is None or head.path != self.websocket_path or not is_upgrade(head):
+            framing = None if head is None else framing_of(head.path, self.websocket_path)
+            if head is None or framing is None or not is_upgrade(head):
                 await self._serve_http(sock, peer, outbox, received.head + received.rest)
                 return None
             opening = self._open(head, received.rest)
@@ -107,8 +113,9 @@ class ConnectionHandler:
             await self._refuse(outbox, peer, refused, () if head is None else head.headers)
             return None
         headers = self.response_headers(head.headers, peer)
-        transport = accept_websocket(
-            sock, outbox, opening, peer, headers, max_message_bytes=self.limits.max_frame_bytes
+        most_bytes = message_bytes(framing, self.limits.max_frame_bytes)
+        transport = self.framed(
+            accept_websocket(sock, outbox, opening, peer, headers, max_message_bytes=most_bytes), framing
         )
         handshake = HandshakeInfo(self.websocket_path.decode(), head.query, head.headers, opening.subprotocol, peer)
         return transport, self.on_session(transport, handshake)

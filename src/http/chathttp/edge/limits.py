@@ -1,6 +1,8 @@
 """What the edge holds its peers to. Durations are seconds."""
 
-from attrs import frozen
+from attrs import field, frozen
+
+from chathttp.sockjs.limits import SockjsLimits
 
 
 @frozen(kw_only=True)
@@ -28,3 +30,4 @@ class EdgeLimits:
     """For the next request on a connection; longer than a load balancer's own (60 at AWS), or it sees 502."""
     close_timeout: float = 5.0
     """For the peer to end the connection after our close frame or last response."""
+    sockjs: SockjsLimits = field(factory=SockjsLimits)

@@ -1,13 +1,14 @@
 """The edge: every connection of this node, from the listening sockets to an orderly end."""
 
 import socket
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Final
 
 import structlog
 import trio
 from hypercorn.typing import ASGIFramework
 
+from chatcore.errors import unavailable
 from chathttp.edge.admission import Admission, draining
 from chathttp.edge.asgi_websocket import AsgiWebSockets
 from chathttp.edge.connection import ConnectionHandler, OnSession
@@ -20,7 +21,8 @@ from chathttp.edge.outbox import Outbox
 from chathttp.edge.refusal import ResponseHeaders, standard_headers
 from chathttp.edge.sessions import Sessions
 from chathttp.edge.share import ListenerShare
-from chathttp.edge.transport import Peer
+from chathttp.edge.transport import HandshakeInfo, Peer
+from chathttp.sockjs.session import HttpSession
 
 SPREAD: Final = 0.8
 """The part of the drain time over which WebSockets are closed; the rest is for their closing handshakes."""
@@ -88,8 +90,12 @@ class EdgeServer:
 
     @property
     def sessions(self) -> int:
-        """Open WebSockets."""
+        """Open WebSockets, and sessions on what stands in for them."""
         return len(self._sessions)
+
+    @property
+    def sessions_by_transport(self) -> Mapping[str, int]:
+        return self._sessions.by_transport
 
     @property
     def refused(self) -> int:
@@ -137,6 +143,31 @@ class EdgeServer:
             self._accepting.cancel()
         await self._stopped.wait()
 
+    def open_session(self, session: HttpSession, handshake: HandshakeInfo, forget: Callable[[], None]) -> None:
+        """Run a session that has no connection of its own; `forget` is called when nobody comes for it any more.
+
+        Raises `ChatError` (503) when it may not be opened. Where others accept from the same listener it never may:
+        its client's next request could come to any of them.
+        """
+        if self._tasks is None:
+            raise draining()
+        if self._share is not None:
+            raise unavailable("Sessions over HTTP need a server with one worker", retry_after=_FULL_RETRY_AFTER)
+        try:
+            self._let_in()
+        except HandshakeRefused as refused:
+            raise refused.error from None
+        self._tasks.start_soon(self._run_session, session, handshake, forget, name=f"session over {session.name}")
+
+    async def _run_session(self, session: HttpSession, handshake: HandshakeInfo, forget: Callable[[], None]) -> None:
+        try:
+            await self._sessions.run(session, self._handler.on_session(session, handshake), session.wait_told)
+            await session.wait_forgotten()
+        except Exception:
+            _log.exception("session failed")
+        finally:
+            forget()
+
     async def _accept(self, task_status: trio.TaskStatus[None]) -> None:
         async with trio.open_nursery() as accepting:
             for listener in self._listeners:
@@ -161,7 +192,7 @@ class EdgeServer:
     def _let_in(self) -> None:
         if self._sessions.draining:
             raise HandshakeRefused(503, draining())
-        if self._connections > self._limits.max_connections:
+        if max(self._connections, len(self._sessions) + 1) > self._limits.max_connections:
             raise turned_away("This server has all the connections it can take", _FULL_RETRY_AFTER)
         retry_after = self._admission.try_enter()
         if retry_after is not None:

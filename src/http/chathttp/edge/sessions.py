@@ -1,7 +1,8 @@
-"""The WebSocket sessions of this node: run in isolation, closed together."""
+"""The sessions of this node, on WebSockets and what stands in for them: run in isolation, closed together."""
 
 import random
-from collections.abc import Awaitable
+from collections import Counter
+from collections.abc import Awaitable, Callable
 from typing import Final
 
 import structlog
@@ -24,17 +25,36 @@ class Sessions:
 
     def __init__(self) -> None:
         self._open: set[FrameTransport] = set()
+        self.by_transport = Counter[str]()
+        """How many are open of each kind."""
         self._none = trio.Event()
         self.draining = False
 
     def __len__(self) -> int:
         return len(self._open)
 
-    async def run(self, transport: FrameTransport, session: Awaitable[None]) -> None:
-        """Run `session` and close its transport: 1011 when it crashes, which is logged and touches nobody."""
+    async def run(
+        self, transport: FrameTransport, session: Awaitable[None], told: Callable[[], Awaitable[None]] | None = None
+    ) -> None:
+        """Run `session` and close its transport: 1011 when it crashes, which is logged and touches nobody.
+
+        It counts as open until `told` returns, which waits for the client to know.
+        """
         self._open.add(transport)
+        self.by_transport[transport.name] += 1
         if self.draining:
             transport.close(CLOSE_DRAIN, _DRAIN_REASON)
+        try:
+            await self._run(transport, session)
+            if told is not None:
+                await told()
+        finally:
+            self.by_transport[transport.name] -= 1
+            self._open.discard(transport)
+            if not self._open:
+                self._none.set()
+
+    async def _run(self, transport: FrameTransport, session: Awaitable[None]) -> None:
         try:
             await session
         except Exception:
@@ -42,10 +62,6 @@ class Sessions:
             transport.close(CLOSE_INTERNAL, "internal error")
         else:
             transport.close(_NORMAL)
-        finally:
-            self._open.discard(transport)
-            if not self._open:
-                self._none.set()
 
     async def drain(self, seconds: float) -> None:
         """Close all with 1012, in random order and evenly over `seconds`, so that they do not come back all at once."""

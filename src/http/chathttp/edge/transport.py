@@ -44,7 +44,7 @@ class ConnectionEnded(Exception):  # an end, not always an error
 
 
 class FrameTransport(Protocol):
-    """One WebSocket, or what stands in for one. All but `send` and `receive` never wait and may be called from any task."""
+    """One WebSocket, or what stands in for one. All but `send` and `receive` never wait, and any task may call it."""
 
     peer: Peer
 

@@ -68,8 +68,8 @@ def install(app: Quart, settings: Settings) -> None:
             headers["Strict-Transport-Security"] = HSTS
         _allow_origin(answer, settings)
         principal = g.get("principal")
-        # Balancers ask for health all the time.
-        level = logging.DEBUG if request.path.startswith("/actuator/") else logging.INFO
+        # Balancers ask for health all the time, and SockJS's clients for what there is.
+        level = logging.DEBUG if request.path.startswith(("/actuator/", "/ws/")) else logging.INFO
         _log.log(
             level,
             "request",

@@ -23,6 +23,8 @@ from chathttp.rest.services import Health, Services
 from chathttp.session.inspection import Inspectable
 from chathttp.session.services import SessionServices
 from chathttp.settings import Settings
+from chathttp.sockjs.desk import SockjsDesk
+from chathttp.sockjs.routes import sockjs_blueprint
 from chathttp.wire import JsonBodyEncoder
 from chathttp.wiring.attachments import Attachments
 from chathttp.wiring.house import House, utc_now
@@ -43,6 +45,7 @@ class Front:
         attachments: Attachments,
         keys: SigningKeys,
         *,
+        sockjs: SockjsDesk,
         timers: Timers,
         running: set[Inspectable],
         health: Health,
@@ -94,7 +97,9 @@ class Front:
             policy=session_policy(settings),
             running=running,
         )
-        return cls(create_app(services), sessions)
+        app = create_app(services)
+        app.register_blueprint(sockjs_blueprint(sockjs, settings))
+        return cls(app, sessions)
 
 
 def _identity(settings: Settings, stores: Stores, keys: SigningKeys) -> IdentityService:

@@ -30,6 +30,7 @@ from chathttp.rest.services import Health, HealthState
 from chathttp.session.inspection import Inspectable
 from chathttp.session.session import serve_session
 from chathttp.settings import Settings, SettingsError
+from chathttp.sockjs.desk import SockjsDesk
 from chathttp.wiring.attachments import Attachments
 from chathttp.wiring.entrance import Entrance
 from chathttp.wiring.front import Front
@@ -153,7 +154,7 @@ class _Node:
             async with trio.open_nursery() as nursery:
                 await nursery.start(edge.run)
                 self._edge = edge
-                front = await self._open_front(health)
+                front = await self._open_front(edge, health)
                 if front is None:
                     return
                 lifespan = Lifespan(front.app)
@@ -166,7 +167,7 @@ class _Node:
                     self._on_ready(url_of(settings.host, self._port))
             await lifespan.stop()
 
-    async def _open_front(self, health: Health) -> Front | None:
+    async def _open_front(self, edge: EdgeServer, health: Health) -> Front | None:
         """Once the database is there; None when it never can be used."""
         if self._until_usable is not None:
             try:
@@ -181,6 +182,7 @@ class _Node:
             self._house,
             self._attachments,
             await await_signing_keys(self._stores.identity),
+            sockjs=SockjsDesk(edge_limits(self._settings).sockjs, edge.open_session),
             timers=self._timers,
             running=self._sessions,
             health=health,
