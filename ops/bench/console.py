@@ -204,7 +204,7 @@ async def snapshot(rounds: int) -> Whole:
         refuse=lambda _message, _error: None,
     )
     rooms = [_room() for _ in range(CONVERSATIONS)]
-    node = PlantedNode(dynamic=supervisor.snapshot, rooms=rooms, revs={room.id: 5 for room in rooms})
+    node = PlantedNode(dynamic=supervisor.snapshot_in_steps, rooms=rooms, revs={room.id: 5 for room in rooms})
     observer = Observer()
     names = Names(b"bench")
     inspector = Inspector(node.sources(), observer, Watchdog(0.1), url="", read_only=True, repl=False, names=names)

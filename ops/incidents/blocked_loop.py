@@ -15,8 +15,8 @@ HELD = 10.0
 
 def price_of(text: str) -> float:
     """What somebody took for quick."""
-    total, until = 0.0, time.monotonic() + HELD
-    while time.monotonic() < until:
+    total, began = 0.0, time.monotonic()
+    while time.monotonic() < began + HELD:
         total += len(text)
     return total
 

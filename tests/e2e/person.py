@@ -111,7 +111,7 @@ class Account:
     """The REST API on behalf of a demo user, for what a test needs beforehand."""
 
     def __init__(self, url: str, name: str) -> None:
-        self._client = httpx.Client(base_url=url, timeout=20)
+        self._client = httpx.Client(base_url=url, timeout=120)
         login = self._client.post("/auth/login", json={"email": f"{name}@example.com", "password": PASSWORD})
         self._client.headers["Authorization"] = f"Bearer {login.raise_for_status().json()['accessToken']}"
         self.id: str = self._client.get("/api/users/me").raise_for_status().json()["id"]

@@ -1,5 +1,9 @@
-"""`stackmentor dev` with the faults of ops/incidents, and more tasks than a page could draw: `!crowd` starts them."""
+"""`stackmentor dev` with the faults of ops/incidents, and more tasks than a page could draw: `!crowd` starts them.
 
+What `!block` blocks is free again at SIGUSR1.
+"""
+
+import signal
 import sys
 
 import trio
@@ -28,8 +32,13 @@ def plant_crowd() -> None:
     wire.check_text = check_and_start
 
 
+def release(*_: object) -> None:
+    blocked_loop.HELD = 0.0
+
+
 if __name__ == "__main__":
-    blocked_loop.HELD = 6.0
+    blocked_loop.HELD = 300.0
+    signal.signal(signal.SIGUSR1, release)
     for plant in (blocked_loop.plant, crash_loop.plant, plant_crowd):
         plant()
     sys.argv[1:] = ["dev"]

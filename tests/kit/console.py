@@ -16,6 +16,7 @@ from chatconsole.api.messages import PREFIX
 from chatconsole.api.parts import Backend
 from chathttp.management.metrics import NodeFigures
 from chathttp.management.server import ManagementOptions, ManagementServer
+from chathttp.management.slices import Looking
 from chathttp.management.sources import Actors, Sources
 from chathttp.session.inspection import Inspectable
 from tests.kit.figures import CONVERSATIONS, FIGURES
@@ -25,13 +26,18 @@ def _alone() -> SupervisorSnapshot:
     return SupervisorSnapshot("node", "one-for-one", 0, 5, (), 5, 30.0)
 
 
+def _at_once(snapshot: DynamicSnapshot) -> Looking[DynamicSnapshot]:
+    yield
+    return snapshot
+
+
 @define
 class PlantedNode:
     """Implements `Node`: nothing in it but what a test puts there."""
 
     url: str = "http://127.0.0.1:8080"
     supervision: Callable[[], SupervisorSnapshot] = _alone
-    dynamic: Callable[[int], DynamicSnapshot] = lambda _limit: CONVERSATIONS
+    dynamic: Callable[[int], Looking[DynamicSnapshot]] = lambda _limit: _at_once(CONVERSATIONS)
     singles: list[ActorSnapshot] = field(factory=lambda: list[ActorSnapshot]())
     rooms: list[Room] = field(factory=lambda: list[Room]())
     revs: dict[UUID, int] = field(factory=lambda: dict[UUID, int]())

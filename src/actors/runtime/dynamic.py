@@ -2,9 +2,10 @@
 
 import logging
 import random
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Generator, Hashable
 from contextvars import Context, copy_context
 from functools import partial
+from heapq import nlargest
 from typing import Generic, TypeVar
 
 import attrs
@@ -18,7 +19,7 @@ from .cell import ActorBehaviour, Cell, CellPolicy
 from .events import EventKind, OnEvent, SupervisorEvent, report
 from .mailbox import Mailbox
 from .ref import MailboxRef, Ref
-from .snapshot import ActorState, DynamicSnapshot
+from .snapshot import ActorSnapshot, ActorState, DynamicSnapshot
 from .spec import ChildContext, ChildSpec, Restart, RestartIntensity, RestartWindow
 
 K = TypeVar("K", bound=Hashable)
@@ -28,6 +29,8 @@ _log = logging.getLogger(__name__)
 
 _TOLD = 32
 """Actors of which the parent's snapshot tells."""
+_STEP = 64
+"""Actors that are looked at in one step."""
 
 
 @attrs.define
@@ -189,31 +192,45 @@ class DynamicSupervisor(Generic[K, M]):
 
     def snapshot(self, limit: int | None = None) -> DynamicSnapshot:
         """The totals, and at most `limit` actors: those that do not run first, then by the depth of their mailboxes."""
-        mailboxes = [cell.mailbox for cell in self._cells.values()]
-        totals = self._totals
+        steps = self.snapshot_in_steps(limit)
+        while True:
+            try:
+                next(steps)
+            except StopIteration as end:
+                return end.value
+
+    def snapshot_in_steps(self, limit: int | None = None) -> Generator[None, None, DynamicSnapshot]:
+        """As `snapshot`, with chances between to let the loop go on; each actor is as it was at its step."""
+        refused, handled, time_in_handler = self._totals.refused, self._totals.handled, self._totals.time_in_handler
+        cells = list(self._cells.values())
+        urgency: list[tuple[bool, int]] = []
+        for number, cell in enumerate(cells, 1):
+            mailbox = cell.mailbox
+            refused += mailbox.refused_total
+            handled += mailbox.handled_total
+            time_in_handler += mailbox.busy_seconds
+            urgency.append((cell.state is not ActorState.RUNNING, mailbox.depth))
+            if number % _STEP == 0:
+                yield
+        most = len(cells) if limit is None else limit
+        actors: list[ActorSnapshot] = []
+        for number, at in enumerate(nlargest(most, range(len(cells)), key=urgency.__getitem__), 1):
+            actors.append(cells[at].snapshot())
+            if number % _STEP == 0:
+                yield
         return DynamicSnapshot(
             name=self.name,
             live=len(self._cells),
             max_children=self._max_children,
-            started=totals.started,
-            passivated=totals.passivated,
-            crashes=totals.crashes,
-            quarantines=totals.quarantines,
-            refused=totals.refused + sum(mailbox.refused_total for mailbox in mailboxes),
-            handled=totals.handled + sum(mailbox.handled_total for mailbox in mailboxes),
-            time_in_handler=totals.time_in_handler + sum(mailbox.busy_seconds for mailbox in mailboxes),
-            actors=tuple(cell.snapshot() for cell in self._deepest(limit)),
+            started=self._totals.started,
+            passivated=self._totals.passivated,
+            crashes=self._totals.crashes,
+            quarantines=self._totals.quarantines,
+            refused=refused,
+            handled=handled,
+            time_in_handler=time_in_handler,
+            actors=tuple(actors),
         )
-
-    def _deepest(self, limit: int | None) -> list[Cell[M]]:
-        if limit == 0:
-            return []
-        cells = sorted(
-            self._cells.values(),
-            key=lambda cell: (cell.state is not ActorState.RUNNING, cell.mailbox.depth),
-            reverse=True,
-        )
-        return cells[:limit]
 
     def _cell(self, key: K) -> Cell[M]:
         cell = self._cells.get(key)

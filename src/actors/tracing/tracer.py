@@ -42,7 +42,7 @@ class Follower:
     left: int | None
     dropped_before: int
     seen: int
-    """The last change that was taken."""
+    """The last change that was told."""
     mine: set[UUID] = field(factory=lambda: set[UUID]())
 
 
@@ -81,16 +81,23 @@ class Tracer:
             self._traces = dict(self._asked)
         self._switch()
 
-    def take(self, follower: Follower) -> list[Trace]:
-        """Copies of its traces that have come on since the last call, oldest first."""
+    def look(self, follower: Follower) -> tuple[list[Trace], int]:
+        """Copies of its traces that have come on since `follower.seen`, oldest first, and what that is to be once they
+        are told: an answer that is lost on its way is given again.
+        """
         changed = [trace for trace in self._traces.values() if trace.change > follower.seen]
         follower.mine &= self._traces.keys()
-        follower.seen = self._changes
-        return [
+        found = [
             evolve(trace, legs=[evolve(leg, passed=sorted(leg.passed, key=_when)) for leg in trace.legs])
             for trace in changed
             if trace.message_id in follower.mine
         ]
+        return found, self._changes
+
+    def take(self, follower: Follower) -> list[Trace]:
+        """As `look`, and they are told by that."""
+        found, follower.seen = self.look(follower)
+        return found
 
     # For the bridge
 

@@ -375,6 +375,10 @@ def test_conversation_is_followed_hop_by_hop_until_it_is_stopped() -> None:
             await screen.write("conversation c1")
             await screen.press("enter")
             await until(lambda: api.Follow(3, conversation="c1") in node.asked)
+            await screen.sees("asks the node to follow conversation c1")
+            await node.send(api.Traces(3, [], 0))
+            await screen.loses("asks the node")
+            await screen.sees("follows conversation c1")
             hops = [Hop(HopName.RECEIVED, 0.0, ""), Hop(HopName.COMMIT_ANSWERED, 0.004, "batch of 3")]
             told = Trace("c1", "m1", None, "user-1", "committed", 7, 9, [Leg("here", True, 0.0, None, hops)])
             await node.send(api.Traces(3, [told], 2))

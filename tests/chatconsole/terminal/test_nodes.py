@@ -22,3 +22,10 @@ def test_new_node_on_other_ports_takes_the_place_but_a_sibling_never_does() -> N
     new = Beacon(3, "127.0.0.1", 9999, "t3", 3.0, "http://127.0.0.1:7777")
     assert successor([OTHER, new], OLD, {1, 2}) is new
     assert successor([OTHER], OLD, {1, 2}) is None
+
+
+def test_worker_is_no_siblings_successor_though_both_serve_at_one_address() -> None:
+    sibling = Beacon(2, "127.0.0.1", 8082, "t2", 2.0, OLD.serves)
+    replaced = Beacon(3, "127.0.0.1", 8083, "t3", 3.0, OLD.serves)
+    assert successor([sibling], OLD, {1, 2}) is None
+    assert successor([sibling, replaced], OLD, {1, 2}) is replaced

@@ -66,7 +66,7 @@ async def test_actor_that_is_at_one_message_for_too_long_is_named_with_the_line(
         rng=Random(1),
         refuse=lambda _message, _error: None,
     )
-    node = PlantedNode(dynamic=lambda limit: supervisor.snapshot(limit))
+    node = PlantedNode(dynamic=supervisor.snapshot_in_steps)
     async with console(node) as client, trio.open_nursery() as nursery:
         await nursery.start(supervisor.run)
         for _ in range(3):
@@ -129,7 +129,7 @@ async def test_actor_that_crashes_again_and_again_is_named_with_the_line() -> No
         refuse=lambda _message, _error: None,
     )
     root = Supervisor("node", [supervisor.spec()], Strategy.ONE_FOR_ONE, RestartIntensity(5, 30.0), Random(1))
-    node = PlantedNode(supervision=root.snapshot, dynamic=lambda limit: supervisor.snapshot(limit))
+    node = PlantedNode(supervision=root.snapshot, dynamic=supervisor.snapshot_in_steps)
     async with console(node) as client, trio.open_nursery() as nursery:
         await nursery.start(root.run)
         for _ in range(3):

@@ -11,6 +11,7 @@ from uuid import UUID, uuid4
 
 import pytest
 import trio
+import trio.testing
 from attrs import define
 
 from actors.runtime.spec import ChildContext, ChildSpec, RestartIntensity, Strategy
@@ -98,6 +99,28 @@ async def test_task_that_passes_no_checkpoint_is_named_afterwards() -> None:
         assert warning["where"]["file"] == str(HERE)
         assert warning["where"]["function"] == "hold_the_loop"
         assert 0.2 < warning["since"] < 2.0
+
+
+async def test_step_that_holds_the_loop_is_named_also_after_others_of_its_turn() -> None:
+    async with console() as client:
+
+        async def innocent() -> None:
+            hold_the_loop(time.perf_counter() + 0.07)
+
+        async def guilty() -> None:
+            hold_the_loop(time.perf_counter() + 1.0)
+
+        async def planted() -> list[Any]:
+            async with trio.open_nursery() as nursery:
+                for _ in range(2):
+                    nursery.start_soon(innocent)
+                nursery.start_soon(guilty, name="guilty in a turn")
+            return [each for each in await client.warnings("no-checkpoint") if each["subject"] == "guilty in a turn"]
+
+        for warning in await until_found(planted, within=60):
+            assert warning["where"]["function"] == "hold_the_loop"
+            assert warning["since"] >= 1.0
+        assert not [each for each in await client.warnings("no-checkpoint") if "innocent" in each["subject"]]
 
 
 async def test_many_short_steps_in_a_row_are_no_one_tasks_fault() -> None:
@@ -244,13 +267,23 @@ async def test_consumer_that_is_always_late_is_named_without_who_it_is() -> None
     node = PlantedNode()
     session = _SlowSession(transport, uuid4())
     node.running = [session]
+
+    async def stuck() -> None:
+        await trio.sleep_forever()  # where it waits for its client
+
     async with console(node) as client, trio.open_nursery() as nursery:
+        nursery.start_soon(stuck, name="writer 192.0.2.7:4711")
+        await trio.testing.wait_all_tasks_blocked()
         [warning] = await client.warnings("slow-consumer")
         assert warning["subject"].startswith("192.0.2.7:4711 user-")
+        assert is_at(warning["where"], "where it waits for its client")
         [row] = (await client.snapshot("sections=sockets"))["sockets"]["listed"]
         assert (row["id"], row["queued"]) == ("192.0.2.7:4711", outbox.queued_bytes)
         assert row["queued"] > 0
         assert row["user"] == warning["subject"].split()[1]
+        for grep in ("192.0.2.7:47", row["user"][:8]):
+            assert (await client.snapshot(f"sections=sockets&grep={grep}"))["sockets"]["total"] == 1
+        assert (await client.snapshot("sections=sockets&grep=192.0.2.8"))["sockets"]["total"] == 0
         nursery.cancel_scope.cancel()
     outbox.retire()
     near.close()

@@ -119,7 +119,8 @@ class Stop(msgspec.Struct, rename="camel", frozen=True, forbid_unknown_fields=Tr
 
 
 class Follow(msgspec.Struct, rename="camel", frozen=True, forbid_unknown_fields=True, tag="follow", tag_field="op"):
-    """Follow messages hop by hop until `stop`, or the next `follow` of the same id; answered by `traces`.
+    """Follow messages hop by hop until `stop`, or the next `follow` of the same id; answered by `traces`: first, when
+    the node has begun to follow, without any.
 
     Which: those of `conversation` (its id), or the one that `message` names, by its id or `clientMessageId`; with
     neither, any. Those only that are sent, or heard of from another node, from now on. With `count` no more than so
@@ -175,7 +176,8 @@ class Seen(msgspec.Struct, rename="camel", frozen=True, tag="snapshot", tag_fiel
 
 
 class Traces(msgspec.Struct, rename="camel", frozen=True, tag="traces", tag_field="type"):
-    """The followed messages that have come on since the last answer, each with its whole way so far, oldest first.
+    """The followed messages that have come on since the last answer, each with its whole way so far, oldest first;
+    none in the answer that tells that the following has begun, whatever is sent after which is in one of the next.
 
     `dropped` counts the messages that were forgotten, or never begun, because too many were followed at once.
     """

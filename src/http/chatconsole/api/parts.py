@@ -96,7 +96,7 @@ class Socket(msgspec.Struct, rename="camel", frozen=True):
 
     `queued` of at most `limit` bytes wait in its outbox, `high_water` is the most that have; `dropped` counts frames.
     Nothing has come from it for `silent` of the `allowed` seconds before it is closed; `heartbeat` is what was agreed
-    to keep it alive. In `late` looks of this watch in a row its outbox was not empty.
+    to keep it alive. In `late` looks in a row, about a second apart, its outbox was not empty.
     """
 
     id: str

@@ -99,6 +99,7 @@ class ConsoleApp(App[None]):
 
     def on_down(self, beacon: Beacon, reason: str) -> None:
         self.desk.trouble = f"process {beacon.pid}: {reason}"
+        self.desk.followed.is_begun = False
         self._draw_frame()
 
     def on_answer(self, answer: api.Answer) -> None:

@@ -106,6 +106,7 @@ class Desk:
     def forget(self) -> None:
         """Another node, or a new start of it."""
         self.board, self.pulse, self.loop = Board(), Board(), None
+        self.followed.is_begun = False
 
     def show(self, name: str) -> None:
         self.name = name
@@ -176,7 +177,8 @@ class Desk:
         choice, parts = self.choice, list[str]()
         if self.name == trace.SPEC.name:
             request = self.followed.request
-            parts.append("follows nothing" if request is None else f"follows {described(request)}")
+            verb = "follows" if self.followed.is_begun else "asks the node to follow"
+            parts.append("follows nothing" if request is None else f"{verb} {described(request)}")
             if self.followed.dropped:
                 parts.append(f"{self.followed.dropped} dropped")
         total = self._total()

@@ -20,6 +20,8 @@ class Followed:
     """What `request` brought."""
 
     request: Follow | None = None
+    is_begun: bool = False
+    """The node said that it follows: what is sent from now on is not missed."""
     dropped: int = 0
     _traces: OrderedDict[tuple[str, str], Trace] = field(factory=OrderedDict[tuple[str, str], Trace])
 
@@ -29,6 +31,7 @@ class Followed:
             self._traces.clear()
             self.dropped = 0
         self.request = request
+        self.is_begun = False
 
     def add(self, traces: Iterable[Trace], dropped: int) -> None:
         for trace in traces:
@@ -36,6 +39,7 @@ class Followed:
         while len(self._traces) > MOST_KEPT:
             self._traces.popitem(last=False)
         self.dropped = dropped
+        self.is_begun = True
 
     @property
     def traces(self) -> list[Trace]:

@@ -29,17 +29,19 @@ class Nodes:
 
 
 def successor(found: Sequence[Beacon], previous: Beacon, known: Collection[int]) -> Beacon | None:
-    """The same process; else the one that serves at the same address or has the same management port; else the
-    youngest that was not there before.
+    """The same process; else, of those that were not there before, the one with the same management port or socket, or
+    one that serves at the same address, or the youngest. Workers serve at one address and are not each other's
+    successors.
     """
     same: list[Callable[[Beacon], bool]] = [
         lambda each: each.pid == previous.pid and each.token == previous.token,
-        lambda each: each.serves == previous.serves,
         lambda each: (each.host, each.port) == (previous.host, previous.port),
-        lambda each: each.pid not in known,
+        lambda each: each.serves == previous.serves,
+        lambda _: True,
     ]
+    candidates = [each for each in found if each.pid == previous.pid or each.pid not in known]
     for is_it in same:
-        fitting = [each for each in found if is_it(each)]
+        fitting = [each for each in candidates if is_it(each)]
         if fitting:
             return fitting[-1]
     return None

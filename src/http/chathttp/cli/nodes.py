@@ -13,6 +13,7 @@ import trio
 
 from chathttp.cli.environment import read_settings
 from chathttp.cli.processes import READY, STACKMENTOR, Processes, ProcessSpec, end_with_parent
+from chathttp.management.local_socket import host_of, is_path
 from chathttp.settings import Settings, SettingsError, variable_of
 
 MOST_NODES: Final = 10
@@ -27,24 +28,32 @@ _log: structlog.stdlib.BoundLogger = structlog.stdlib.get_logger("chathttp.nodes
 
 @attrs.frozen
 class NodePlan:
-    """Where one node listens; 0 stands for any free port."""
+    """Where one node listens; 0 stands for any free port. With a Unix socket's path as `management_host` the
+    management port is of no account.
+    """
 
     name: str
     port: int
+    management_host: str
     management_port: int
 
 
 def plan_nodes(settings: Settings, count: int) -> list[NodePlan]:
     """``count`` nodes on ports in a row from ``settings.port``, and with their management ports in a row as well: from
-    ``STACKMENTOR_MANAGEMENT_PORT`` if that is set, else :data:`MANAGEMENT_OFFSET` above the first port.
+    ``STACKMENTOR_MANAGEMENT_PORT`` if that is set, else :data:`MANAGEMENT_OFFSET` above the first port; with Unix
+    sockets for their management where that is one.
 
     Raises :class:`SettingsError` when they do not fit.
     """
     ports = _row("port", settings.port, count)
+    names = [f"node-{number + 1}" for number in range(count)]
+    hosts = [host_of(settings.management_host, name) for name in names]
+    if is_path(settings.management_host):
+        return [NodePlan(*each, 0) for each in zip(names, ports, hosts, strict=True)]
     management = _row("management_port", _first_management_port(settings), count)
     if set(ports) & set(management) - {0}:
         raise SettingsError(f"{variable_of('management_port')} must leave room for {count} nodes beside their ports")
-    return [NodePlan(f"node-{number + 1}", ports[number], management[number]) for number in range(count)]
+    return [NodePlan(*each) for each in zip(names, ports, hosts, management, strict=True)]
 
 
 async def run_nodes(settings: Settings, plans: Sequence[NodePlan], *, drain: trio.Event) -> None:
@@ -57,6 +66,7 @@ async def run_nodes(settings: Settings, plans: Sequence[NodePlan], *, drain: tri
     def environment(plan: NodePlan) -> Mapping[str, str]:
         ours = {
             "port": taken.get(plan.name, plan.port),
+            "management_host": plan.management_host,
             "management_port": plan.management_port,
             "host": settings.host,
             "data_dir": settings.data_dir,

@@ -24,6 +24,7 @@ from chathttp.edge.server import EdgeServer
 from chathttp.edge.share import ListenerShare, open_board
 from chathttp.edge.transport import FrameTransport, HandshakeInfo, Peer
 from chathttp.errors import CLOSE_DRAIN, error_body
+from chathttp.management.local_socket import host_of, is_path
 from chathttp.settings import Settings, SettingsError, variable_of
 
 STOP_RESERVE: Final = 9.0
@@ -71,6 +72,7 @@ def worker_settings(index: int) -> Settings:
     """Of worker number ``index``, which from now on ends with its parent."""
     end_with_parent()
     settings = read_settings({"host": "0.0.0.0"}, required=("database_url",))  # noqa: S104 - as `serve`
+    settings = attrs.evolve(settings, management_host=host_of(settings.management_host, _name(index)))
     ports = _management_ports(settings)
     return attrs.evolve(settings, management_port=ports[index]) if ports else settings
 
@@ -84,8 +86,13 @@ async def leave_on_hangup(share: ListenerShare, drain: trio.Event) -> None:
 
 
 def _management_ports(settings: Settings) -> Sequence[int]:
-    first = settings.management_port
+    """None where any free ones are taken, or Unix sockets."""
+    first = 0 if is_path(settings.management_host) else settings.management_port
     return range(first, first + settings.workers) if first else ()
+
+
+def _name(index: int) -> str:
+    return f"worker-{index}"
 
 
 def _specs(settings: Settings, listener: int, board: int) -> list[ProcessSpec]:
@@ -93,7 +100,7 @@ def _specs(settings: Settings, listener: int, board: int) -> list[ProcessSpec]:
     environment = {**os.environ, variable_of("workers"): str(settings.workers)}
     return [
         ProcessSpec(
-            f"worker-{index}",
+            _name(index),
             (*STACKMENTOR, "worker", str(index), str(listener), str(board)),
             lambda: environment,
             pass_fds=(listener, board),

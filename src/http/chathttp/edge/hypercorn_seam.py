@@ -1,8 +1,8 @@
 """The one place that knows hypercorn's inside (0.18, pinned exactly): HTTP/1.1 on a stream of ours.
 
 Differences from its own `TCPServer.run`: the addresses are given, HTTP/2 over clear text is not offered, the head of a
-further request on the connection has a deadline too, a WebSocket message above the limit ends the connection, and a
-server that drains says `Connection: close` before it ends anything.
+further request on the connection has a deadline too, no WebSocket is compressed, a WebSocket message above the limit
+ends the connection, and a server that drains says `Connection: close` before it ends anything.
 """
 
 from collections.abc import Awaitable, Callable
@@ -34,6 +34,8 @@ CONNECTION = "stackmentor.connection"
 
 RECYCLE_SECONDS: Final = 1.0
 """For making a connection ready for its next request; nothing in it waits for a peer."""
+
+_EXTENSIONS: Final = b"sec-websocket-extensions"
 
 _log: structlog.typing.FilteringBoundLogger = structlog.get_logger(__name__)
 
@@ -88,6 +90,18 @@ class _Http1Protocol(H11Protocol):
         """After a response. The application is told first that it is over: Quart then cancels the task that is here."""
         with trio.move_on_after(RECYCLE_SECONDS, shield=True):
             await super()._maybe_recycle()
+
+    async def _create_stream(self, request: h11.Request) -> None:
+        """No WebSocket extension is agreed on. permessage-deflate goes on from message to message (RFC 7692, section
+        7.1.1): one that was compressed and then not sent, because who sent it was cancelled, or a ping amid the parts
+        of another, which wsproto 1.3 takes for its end, would make garbage of the next.
+        """
+        if any(name == _EXTENSIONS for name, _ in request.headers):
+            kept = [(name, value) for name, value in request.headers if name != _EXTENSIONS]
+            request = h11.Request(
+                method=request.method, target=request.target, headers=kept, http_version=request.http_version
+            )
+        await super()._create_stream(request)
 
     async def _check_protocol(self, event: h11.Request) -> None:
         """HTTP/2 is not offered: a request that asks for it is answered in HTTP/1.1."""

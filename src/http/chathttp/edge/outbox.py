@@ -109,6 +109,15 @@ class Outbox:
         """Called once, when an offer was dropped because the queue is full."""
 
     @property
+    def peer(self) -> str:
+        """Host and port at the other end, for people; `gone` when there is none any more."""
+        try:
+            host, port = self._sock.getpeername()[:2]
+        except OSError:
+            return "gone"
+        return f"{host}:{port}"
+
+    @property
     def dead(self) -> bool:
         """The socket is gone: no byte goes out any more."""
         return self._dead

@@ -178,7 +178,7 @@ class EdgeServer:
     def _start(self, sock: socket.socket, peer: Peer) -> None:
         assert self._tasks is not None
         self._count(1)
-        self._tasks.start_soon(self._serve, sock, peer)
+        self._tasks.start_soon(self._serve, sock, peer, name=f"connection {peer.host}:{peer.port}")
 
     def _count(self, change: int) -> None:
         self._connections += change
@@ -208,7 +208,7 @@ class EdgeServer:
 
     def _start_writer(self, outbox: Outbox) -> None:
         if self._tasks is not None:
-            self._tasks.start_soon(self._write, outbox)
+            self._tasks.start_soon(self._write, outbox, name=f"writer {outbox.peer}")
 
     async def _write(self, outbox: Outbox) -> None:
         try:

@@ -60,7 +60,7 @@ class Console:
             return await self._inspector.look(view)
 
         try:
-            return await self._crossing.call(look, timeout=LOOK_TIMEOUT)
+            return await self._crossing.look(look, timeout=LOOK_TIMEOUT)
         except LoopBlockedError:
             return self._inspector.look_beside(view, self._facts)
 
@@ -107,11 +107,7 @@ class Console:
 
         async def keep() -> None:
             asked.set()
-            while True:
-                try:
-                    await self._crossing.call(hold_until_cancelled, timeout=float("inf"))
-                except LoopBlockedError:
-                    await trio.sleep(1.0)
+            await self._crossing.hold(hold_until_cancelled)
 
         async with trio.open_nursery() as nursery:
             nursery.start_soon(keep)

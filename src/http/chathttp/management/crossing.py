@@ -2,6 +2,7 @@
 
 import contextlib
 from collections.abc import Awaitable, Callable
+from math import inf
 from typing import Final, Generic, TypeVar
 
 import trio
@@ -36,23 +37,22 @@ class _Job(Generic[T]):
 
     async def run(self) -> None:
         """In the node's loop."""
-        self._tell(self.taken)
+        _tell(self.answered, self.taken)
         try:
+            # Nobody waits any more: what is not begun has no effect that gets lost.
+            if self.scope.cancel_called:
+                return
             with self.scope:
                 self.values.append(await self.work())
         # Not handled here but carried to who asked, in the other loop.
         except Exception as error:
             self.error = error
         finally:
-            self._tell(self.done)
+            _tell(self.answered, self.done)
 
     def refuse(self) -> None:
         self.refused = True
-        self._tell(self.taken)
-
-    def _tell(self, event: trio.Event) -> None:
-        with contextlib.suppress(trio.RunFinishedError):
-            self.answered.run_sync_soon(event.set)
+        _tell(self.answered, self.taken)
 
 
 class Crossing:
@@ -71,9 +71,26 @@ class Crossing:
                 jobs.start_soon(job, name=JOB_NAME)
 
     async def call(self, work: Callable[[], Awaitable[T]], *, timeout: float) -> T:
-        """In the other loop: have the node's do `work`. Raises what that raises, `LoopBlockedError`, `OVERLOADED`, and
-        `UNAVAILABLE` when it takes more than `timeout` seconds.
+        """In the other loop: have the node's do `work`. Raises what that raises, `LoopBlockedError` when it was not
+        begun, `OVERLOADED`, and `UNAVAILABLE` when it takes more than `timeout` seconds.
         """
+        return await self._have_done(work, self._patience, timeout, trio.Event.wait)
+
+    async def look(self, work: Callable[[], Awaitable[T]], *, timeout: float) -> T:
+        """As `call`, for what has no effect: it is left where it is when the loop blocks in the midst of it."""
+        return await self._have_done(work, self._patience, timeout, self._wait_watchfully)
+
+    async def hold(self, work: Callable[[], Awaitable[None]]) -> None:
+        """As `call`, for what goes on until it is cancelled; a loop that is blocked is waited for."""
+        await self._have_done(work, inf, inf, trio.Event.wait)
+
+    async def _have_done(
+        self,
+        work: Callable[[], Awaitable[T]],
+        patience: float,
+        timeout: float,
+        wait: Callable[[trio.Event], Awaitable[None]],
+    ) -> T:
         job = _Job(work, trio.lowlevel.current_trio_token())
 
         def post() -> None:
@@ -84,14 +101,14 @@ class Crossing:
 
         try:
             self._token.run_sync_soon(post)
-            with trio.move_on_after(self._patience) as waiting:
+            with trio.move_on_after(patience) as waiting:
                 await job.taken.wait()
             if waiting.cancelled_caught:
                 raise LoopBlockedError
             if job.refused:
                 raise overloaded("Too much is asked of this node")
             with trio.move_on_after(timeout):
-                await job.done.wait()
+                await wait(job.done)
         except trio.RunFinishedError:
             raise unavailable("The node has ended") from None
         finally:
@@ -102,3 +119,23 @@ class Crossing:
         if not job.values:
             raise unavailable("The node gave no answer in time")
         return job.values[0]
+
+    async def _wait_watchfully(self, done: trio.Event) -> None:
+        """Raises `LoopBlockedError` when the loop gives no sign of life."""
+        here = trio.lowlevel.current_trio_token()
+        while not done.is_set():
+            with trio.move_on_after(self._patience):
+                await done.wait()
+                return
+            alive = trio.Event()
+            self._token.run_sync_soon(_tell, here, alive)
+            with trio.move_on_after(self._patience) as waiting:
+                await alive.wait()
+            if waiting.cancelled_caught and not done.is_set():
+                raise LoopBlockedError
+
+
+def _tell(loop: trio.lowlevel.TrioToken, event: trio.Event) -> None:
+    """Set an event of another loop, unless that has ended."""
+    with contextlib.suppress(trio.RunFinishedError):
+        loop.run_sync_soon(event.set)

@@ -125,6 +125,7 @@ class Dialogue:
         with scope:
             try:
                 async with self._console.follow(request) as take:
+                    await self._answer(api.Traces(request.id, [], 0))
                     while True:
                         await trio.sleep(every)
                         try:

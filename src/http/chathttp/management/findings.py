@@ -1,7 +1,7 @@
 """The warnings: what is wrong with a node, found without being asked for it."""
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from time import perf_counter
 from typing import Final
 from weakref import WeakKeyDictionary
@@ -51,7 +51,7 @@ def of_loop(blocked: Stall | None, stalls: Sequence[Stall]) -> Iterator[Warning]
         )
     now = time.time()
     for stall in stalls:
-        ago = now - stall.at
+        ago = max(0.0, now - stall.at - stall.lasted)
         if ago <= STALL_REMEMBERED:
             says = {
                 "step": f"no checkpoint for {stall.lasted:.3g} s, {ago:.0f} s ago",
@@ -147,8 +147,8 @@ def endless_shields(root: Task, budget: Budget) -> Looking[list[Warning]]:
 
 
 def placed(root: Task, warnings: Sequence[Warning], budget: Budget) -> Looking[list[Warning]]:
-    """The same; those about an actor with the line that its task is at."""
-    wanted = {warning.subject for warning in warnings if warning.code in _OF_ACTORS}
+    """The same; those about an actor or a socket with the line that its task is at."""
+    wanted = {name for warning in warnings for name in _tasks_of(warning)}
     if not wanted:
         return list(warnings)
     places: dict[str, Place | None] = {}
@@ -159,9 +159,22 @@ def placed(root: Task, warnings: Sequence[Warning], budget: Budget) -> Looking[l
             places[task.name] = where(task)[0]
         if number % _STEP == 0:
             yield
-    return [
-        structs.replace(each, where=places.get(each.subject)) if each.code in _OF_ACTORS else each for each in warnings
-    ]
+    return [_placed(each, places) for each in warnings]
+
+
+def _tasks_of(warning: Warning) -> tuple[str, ...]:
+    """The names of the tasks that it is about, the first that is there counts."""
+    if warning.code in _OF_ACTORS:
+        return (warning.subject,)
+    if warning.code == "slow-consumer":
+        socket = warning.subject.split()[0]
+        return (f"writer {socket}", f"connection {socket}")
+    return ()
+
+
+def _placed(warning: Warning, places: Mapping[str, Place | None]) -> Warning:
+    found = next((name for name in _tasks_of(warning) if name in places), None)
+    return warning if found is None else structs.replace(warning, where=places[found])
 
 
 def _opened(task: Task, scope: trio.CancelScope) -> Place | None:

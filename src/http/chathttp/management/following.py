@@ -1,7 +1,7 @@
 """Messages on their way, as the console shows them."""
 
 from collections.abc import AsyncGenerator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Final
 from uuid import UUID
 
@@ -11,14 +11,12 @@ from actors.tracing.trace import Leg, Trace
 from actors.tracing.tracer import Follower, Tracer, Wanted
 from chatconsole.api import following as api
 from chatconsole.api.messages import Follow, Traces
-from chatcore.errors import ChatError, ErrorCode, invalid
+from chatcore.errors import ChatError, invalid, unavailable
 from chathttp.management.crossing import Crossing, LoopBlockedError
 from chathttp.management.traffic import Names
 
 TAKE_TIMEOUT: Final = 5.0
 """Seconds for what is new to be fetched from the node's loop."""
-START_TIMEOUT: Final = 2.0
-"""Seconds in which the node's loop begins to follow."""
 
 Take = Callable[[], Awaitable[Traces | None]]
 
@@ -27,58 +25,59 @@ Take = Callable[[], Awaitable[Traces | None]]
 async def following(crossing: Crossing, tracer: Tracer, names: Names, request: Follow) -> AsyncGenerator[Take]:
     """What is asked for is followed while the block runs; gives what is new, or None. Called in the thread's loop.
 
-    Raises `VALIDATION_ERROR`, and `UNAVAILABLE` while the node's loop is blocked.
+    The block begins when the node does follow, which is as soon as its loop is not blocked. Raises `VALIDATION_ERROR`,
+    `OVERLOADED` and `UNAVAILABLE`.
     """
     wanted = _wanted(request)
     followers: list[Follower] = []
-    started = trio.Event()
+    refusals: list[ChatError] = []
+    begun = trio.Event()
     thread = trio.lowlevel.current_trio_token()
 
     async def follow_until_cancelled() -> None:
         """In the node's loop."""
         follower = tracer.follow(wanted, request.count)
         followers.append(follower)
-        thread.run_sync_soon(started.set)
         try:
+            with suppress(trio.RunFinishedError):
+                thread.run_sync_soon(begun.set)
             await trio.sleep_forever()
         finally:
+            followers.remove(follower)
             tracer.unfollow(follower)
 
     async def keep() -> None:
         try:
-            await crossing.call(follow_until_cancelled, timeout=float("inf"))
-        except (LoopBlockedError, ChatError):
-            started.set()
+            await crossing.hold(follow_until_cancelled)
+        except ChatError as error:
+            refusals.append(error)
+            begun.set()
 
-    async def look() -> Traces | None:
+    async def look() -> tuple[Follower, Traces, int]:
         """In the node's loop."""
         if not followers:
-            return None
+            raise unavailable("The node follows no more")
         [follower] = followers
-        found = tracer.take(follower)
+        found, seen = tracer.look(follower)
         told = [_trace(tracer, trace, names, reveal=request.reveal) for trace in found]
-        return Traces(request.id, told, tracer.dropped - follower.dropped_before) if told else None
+        return follower, Traces(request.id, told, tracer.dropped - follower.dropped_before), seen
 
     async def take() -> Traces | None:
         try:
-            return await crossing.call(look, timeout=TAKE_TIMEOUT)
+            follower, traces, seen = await crossing.call(look, timeout=TAKE_TIMEOUT)
         except LoopBlockedError:
             return None
+        follower.seen = seen
+        return traces if traces.traces else None
 
-    error: ChatError | None = None
     async with trio.open_nursery() as nursery:
-        try:
-            nursery.start_soon(keep)
-            with trio.move_on_after(START_TIMEOUT):
-                await started.wait()
-            if followers:
-                yield take
-            else:
-                error = ChatError(ErrorCode.UNAVAILABLE, "The event loop is blocked", retry_after=1.0)
-        finally:
-            nursery.cancel_scope.cancel()
-    if error is not None:
-        raise error
+        nursery.start_soon(keep)
+        await begun.wait()
+        if not refusals:
+            yield take
+        nursery.cancel_scope.cancel()
+    if refusals:
+        raise refusals[0]
 
 
 def _wanted(request: Follow) -> Wanted:

@@ -10,7 +10,7 @@ from attrs import frozen
 from actors.bridge.actor import Bridge
 from actors.conversation.directory import Conversations
 from actors.presence.actor import Presence
-from actors.runtime.snapshot import ActorSnapshot, ActorState, DynamicSnapshot, SupervisorSnapshot
+from actors.runtime.snapshot import ActorSnapshot, ActorState, SupervisorSnapshot
 from actors.tracing.tracer import Tracer
 from actors.users.actor import Users
 from chatconsole.api.parts import Backend
@@ -106,7 +106,7 @@ class Parts:
         return Sources(
             supervision=self.supervision,
             actors=Actors(
-                dynamic=self._dynamic,
+                dynamic=self.conversations.snapshot_in_steps,
                 singles=self._singles,
                 restart=self.conversations.restart,
                 passivate=self.conversations.passivate,
@@ -135,9 +135,6 @@ class Parts:
             database_up=self.store.state.status == _UP,
             bridge=None if self.bridge is None else self.bridge.figures(),
         )
-
-    def _dynamic(self, limit: int) -> DynamicSnapshot:
-        return self.conversations.snapshot(limit)
 
     def _singles(self) -> list[tuple[ActorSnapshot, str, int]]:
         mailbox = self.users.mailbox

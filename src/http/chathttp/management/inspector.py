@@ -116,7 +116,7 @@ class Inspector:
     def look_beside(self, view: View, facts: LoopFacts) -> api.Snapshot:
         """From another thread, while the loop is blocked: what is known without it."""
         began = time.perf_counter()
-        blocked = self._watchdog.look_now(facts.root, facts.thread)
+        blocked = self._watchdog.look_now(facts.thread)
         loop = self._loop(0, blocked)
         snapshot: dict[str, object] = {"loop": loop}
         if view.wants(Section.TASKS):

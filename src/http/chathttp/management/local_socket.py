@@ -5,14 +5,28 @@ import errno
 import os
 import socket
 import struct
+from pathlib import Path
 
 from chathttp.edge.listener import open_listener
 from chathttp.edge.transport import Peer
 
 
+def is_path(host: str) -> bool:
+    """A management host is the path of a Unix socket, or an address."""
+    return host.startswith("/")
+
+
+def host_of(host: str, process: str) -> str:
+    """Where one of several processes is managed that share the setting: `/run/chat.sock` is
+    `/run/chat.worker-1.sock` for the process `worker-1`, an address is the same for all.
+    """
+    path = Path(host)
+    return str(path.with_name(f"{path.stem}.{process}{path.suffix}")) if is_path(host) else host
+
+
 def open_socket(host: str, port: int) -> socket.socket:
     """Listens at an address, or at the absolute path of a Unix socket, 0600. Raises `OSError`."""
-    if not host.startswith("/"):
+    if not is_path(host):
         return open_listener(host, port)
     with contextlib.suppress(FileNotFoundError), socket.socket(socket.AF_UNIX) as probe:
         try:

@@ -26,7 +26,8 @@ STEPS_KEPT: Final = 20
 ENDED_KEPT: Final = 256
 SPANS_KEPT: Final = 256
 MAILBOXES_KEPT: Final = 4096
-BETWEEN_LOOKS: Final = 0.25
+BETWEEN_LOOKS: Final = 0.9
+"""Seconds between two looks at the sockets that count, however many watch: a watch looks once a second."""
 
 
 @define
@@ -207,7 +208,7 @@ class Observer(Instrument):
         return None if before is None or now <= before[0] else (handled - before[1]) / (now - before[0])
 
     def look_at_sockets(self, queued: Collection[str]) -> None:
-        """Count those whose outbox is not empty in look after look, no oftener than once in `BETWEEN_LOOKS` seconds."""
+        """Count those whose outbox is not empty in look after look; a look soon after another does not count."""
         now = time.perf_counter()
         if self.watchers and now - self._looked >= BETWEEN_LOOKS:
             self._looked = now

@@ -9,6 +9,7 @@ from actors.conversation.room import Room
 from actors.runtime.snapshot import ActorSnapshot, DynamicSnapshot, SupervisorSnapshot
 from actors.tracing.tracer import Tracer
 from chatconsole.api.parts import Backend
+from chathttp.management.slices import Looking
 from chathttp.session.inspection import Inspectable
 
 
@@ -18,7 +19,7 @@ class Actors:
     and how many messages they dropped. `restart` and `passivate`, with the seconds it may take, are of conversations.
     """
 
-    dynamic: Callable[[int], DynamicSnapshot]
+    dynamic: Callable[[int], Looking[DynamicSnapshot]]
     singles: Callable[[], Sequence[tuple[ActorSnapshot, str, int]]]
     restart: Callable[[UUID], None]
     passivate: Callable[[UUID, float], Awaitable[None]]

@@ -66,7 +66,7 @@ def _actor_row(told: ActorSnapshot, depth: int) -> Supervised:
 
 def actors(sources: Sources, observer: Observer, view: View, now: float) -> Looking[Actors]:
     """`now` is on Trio's clock."""
-    dynamic = sources.actors.dynamic(view.limit)
+    dynamic = yield from sources.actors.dynamic(view.limit)
     singles = sources.actors.singles()
     listed = [_actor(told, full, dropped, observer, now) for told, full, dropped in singles if view.grep in told.name]
     yield

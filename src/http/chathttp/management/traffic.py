@@ -32,13 +32,27 @@ class Names:
 
 async def conversations(sources: Sources, view: View, names: Names, budget: Budget) -> Conversations:
     """The largest audiences first."""
-    rooms = [room for room in sources.rooms() if view.grep in str(room.id)]
-    listed = nlargest(view.limit, rooms, key=lambda room: len(room.audience))
+    rooms = await budget.run(_rooms(sources.rooms(), view.grep))
+    listed = nlargest(view.limit, rooms, key=_audience_of)
     try:
         revs = await sources.revs([room.id for room in listed])
     except ChatError:
         revs = {}
     return Conversations(len(rooms), await budget.run(_conversations(listed, revs, view, names)))
+
+
+def _rooms(rooms: Sequence[Room], grep: str) -> Looking[list[Room]]:
+    found: list[Room] = []
+    for number, room in enumerate(rooms):
+        if not grep or grep in str(room.id):
+            found.append(room)
+        if number % _STEP == 0:
+            yield
+    return found
+
+
+def _audience_of(room: Room) -> int:
+    return len(room.audience)
 
 
 def _conversations(
@@ -85,9 +99,10 @@ class SocketsLook:
             figures = session.inspect()
             peer, outlet = figures.transport.peer, figures.transport.outlet
             queued, high_water, dropped = _outbox(outlet)
+            identity = f"{peer.host}:{peer.port}"
             if queued:
-                late.append(f"{peer.host}:{peer.port}")
-            if self._view.grep in self._user(figures):
+                late.append(identity)
+            if self._view.grep in identity or self._view.grep in self._user(figures):
                 found.append(((queued, high_water, dropped), figures))
             if number % _STEP == 0:
                 yield

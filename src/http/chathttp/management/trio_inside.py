@@ -6,10 +6,12 @@ Nothing here changes anything, and all may be called from another thread while t
 # pyright: reportPrivateUsage=false
 # Trio tells no scopes, no run queue and no outcome of a task; its own debugging tools read the same attributes.
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from math import inf
+from typing import Any
 
 import trio
+from trio._core._run_context import GLOBAL_RUN_CONTEXT
 from trio.lowlevel import Task
 
 from chatconsole.api.tasks import Scope, TaskState
@@ -28,6 +30,13 @@ def state_of(task: Task) -> TaskState:
 
 def is_running(task: Task) -> bool:
     return bool(getattr(task.coro, "cr_running", False))
+
+
+def running_task() -> Callable[[], Task | None]:
+    """Called in the loop; gives what tells, in any thread, whose step runs there now."""
+    # Of a `threading.local` each thread has a dictionary of its own, which is its owner's to read only by custom.
+    context: dict[str, Any] = vars(GLOBAL_RUN_CONTEXT)
+    return lambda: context.get("task")
 
 
 def steps_of(task: Task) -> int:

@@ -62,11 +62,12 @@ export class Link {
    *
    * @param {object} request
    * @param {(answer: object) => void} onAnswer also of refusals
+   * @param {() => void} onLost when the connection is, and with it all that was answered by its state
    * @returns {() => void} what ends it
    */
-  stream(request, onAnswer) {
+  stream(request, onAnswer, onLost = () => {}) {
     const id = this._next++;
-    this._streams.set(id, { request, onAnswer });
+    this._streams.set(id, { request, onAnswer, onLost });
     if (this._isOpen()) this._send({ ...request, id });
     return () => {
       if (this._streams.delete(id) && this._isOpen()) this._send({ op: 'stop', id });
@@ -134,5 +135,6 @@ export class Link {
   _fail() {
     for (const { reject } of this._waiting.values()) reject(new Refused('UNAVAILABLE', 'The connection was lost'));
     this._waiting.clear();
+    for (const { onLost } of this._streams.values()) onLost();
   }
 }

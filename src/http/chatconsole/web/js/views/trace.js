@@ -25,6 +25,7 @@ export class TraceView {
   constructor(context) {
     this._context = context;
     this._stop = null;
+    this._begun = false;
     this._traces = new Map();
     this._chosen = null;
     this._dropped = 0;
@@ -85,13 +86,19 @@ export class TraceView {
     this._chosen = null;
     this._refused = '';
     const request = { op: 'follow', conversation: this._conversation.value.trim(), message: this._message.value.trim() };
-    this._stop = this._context.link.stream(request, (answer) => this._take(answer));
+    this._begun = false;
+    this._stop = this._context.link.stream(request, (answer) => this._take(answer), () => this._lost());
     this._draw();
   }
 
   _end() {
     this._stop?.();
     this._stop = null;
+    this._tell();
+  }
+
+  _lost() {
+    this._begun = false;
     this._tell();
   }
 
@@ -102,6 +109,7 @@ export class TraceView {
       return;
     }
     if (answer.type !== 'traces') return;
+    this._begun = true;
     this._dropped = answer.dropped;
     for (const trace of answer.traces) this._traces.set(keyOf(trace), trace);
     for (const key of this._traces.keys()) {
@@ -126,8 +134,14 @@ export class TraceView {
   _tell() {
     setText(this._button, this._stop ? 'Stop' : 'Follow');
     const dropped = this._dropped ? `; ${number(this._dropped)} were forgotten or not begun` : '';
-    const state = this._refused ? `Refused: ${this._refused}` : this._stop ? 'Following' : 'Not following';
-    setText(this._about, `${state}; ${number(this._traces.size)} messages${dropped}`);
+    setText(this._about, `${this._state()}; ${number(this._traces.size)} messages${dropped}`);
+  }
+
+  /** Following only once the node says so: what was sent before is not followed. */
+  _state() {
+    if (this._refused) return `Refused: ${this._refused}`;
+    if (!this._stop) return 'Not following';
+    return this._begun ? 'Following' : 'Asking the node to follow';
   }
 
   _choose(row) {

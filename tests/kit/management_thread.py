@@ -1,6 +1,8 @@
 """Management ports in a thread, so that a browser can be driven from the test's own."""
 
 import threading
+from collections.abc import Callable
+from functools import partial
 from queue import SimpleQueue
 from types import TracebackType
 from typing import Self
@@ -49,6 +51,18 @@ class ManagementThread:
             await self._ended.wait()
 
         trio.from_thread.run(stop, trio_token=self._token)
+
+    async def run(self, work: Callable[[], None]) -> None:
+        """In the node's loop; from a Trio loop of the test's own."""
+        await trio.to_thread.run_sync(partial(trio.from_thread.run_sync, work, trio_token=self._token))
+
+    async def block_until(self, over: threading.Event) -> None:
+        """The node's loop, for a minute at most; from a Trio loop of the test's own."""
+
+        def block() -> None:
+            over.wait(60)
+
+        await self.run(block)
 
     async def _live(self) -> None:
         self._over = trio.Event()
