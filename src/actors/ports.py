@@ -109,6 +109,30 @@ class MessageHistory(Protocol):
         ...
 
 
+class HistoryPages(Protocol):
+    """History for who reads it page by page. A page is as of `seen_rev` of the conversation or later, and shows the
+    user what he has changed himself. Membership is the caller's to check.
+    """
+
+    async def newest(
+        self, conversation_id: UUID, *, before_seq: int, limit: int, user_id: UUID, seen_rev: int
+    ) -> list[Message]:
+        """Messages with `seq < before_seq`, newest first."""
+        ...
+
+    async def oldest(
+        self, conversation_id: UUID, *, after_seq: int, limit: int, user_id: UUID, seen_rev: int
+    ) -> list[Message]:
+        """Messages with `seq > after_seq`, oldest first."""
+        ...
+
+    async def changed(
+        self, conversation_id: UUID, *, after_rev: int, limit: int, user_id: UUID, seen_rev: int
+    ) -> list[Message]:
+        """Messages with `rev > after_rev`, by `rev`."""
+        ...
+
+
 @frozen
 class Roster:
     """The answer to a change of a conversation: how it stands after the commit, and who came or went.
@@ -204,6 +228,7 @@ class Standing:
     first_seq: int
     last_seq: int
     read_seq: int
+    rev: int
 
 
 class Standings(Protocol):
@@ -211,6 +236,10 @@ class Standings(Protocol):
 
     async def standing(self, conversation_id: UUID, user_id: UUID) -> Standing:
         """For every page of history. Errors: `NOT_FOUND` (no such conversation), `FORBIDDEN` (not a member)."""
+        ...
+
+    async def members(self, conversation_id: UUID) -> frozenset[UUID]:
+        """Nobody where there is no such conversation."""
         ...
 
     async def revs(self, conversation_ids: Collection[UUID]) -> dict[UUID, int]:

@@ -11,11 +11,11 @@ from tests.kit.chat import Chat
 async def test_a_member_stands_where_his_read_mark_is(chat: Chat) -> None:
     ann, bob = await chat.people(2)
     group = await chat.group(ann, bob)
-    assert await chat.standings.standing(group, bob) == Standing(1, 0, 0)
+    assert await chat.standings.standing(group, bob) == Standing(1, 0, 0, 0)
     await chat.say(group, ann, "one", "two", "three")
-    assert await chat.standings.standing(group, ann) == Standing(1, 3, 3)
+    assert await chat.standings.standing(group, ann) == Standing(1, 3, 3, 3)
     await chat.conversations.save_marks(group, [Mark(bob, 2, 2)])
-    assert await chat.standings.standing(group, bob) == Standing(1, 3, 2)
+    assert await chat.standings.standing(group, bob) == Standing(1, 3, 2, 3)
 
 
 async def test_strangers_and_unknown_conversations_are_told_apart(chat: Chat) -> None:
@@ -65,3 +65,14 @@ async def test_companions_are_those_with_whom_a_conversation_is_shared_now(chat:
     assert await chat.standings.companions(ann, [eve]) == await chat.standings.companions(ann, []) == set()
     await chat.conversations.remove_member(group, ann, bob)
     assert await chat.standings.companions(ann, everybody) == {ann}
+
+
+async def test_members_are_those_of_now(chat: Chat) -> None:
+    ann, bob, eve = await chat.people(3)
+    group = await chat.group(ann, bob)
+    await chat.group(ann, eve)
+    assert await chat.standings.members(group) == {ann, bob}
+    await chat.conversations.remove_member(group, ann, bob)
+    assert await chat.standings.members(group) == {ann}
+    await chat.conversations.remove_member(group, ann, ann)
+    assert await chat.standings.members(group) == await chat.standings.members(chat.new_id()) == frozenset()

@@ -4,8 +4,10 @@ from collections import Counter
 
 from actors.bridge.actor import BridgeFigures
 from actors.bridge.broker import BrokerState, BrokerStatus
+from actors.caching.cache import CacheFigures
 from actors.runtime.snapshot import DynamicSnapshot
 from chathttp.management.metrics import NodeFigures
+from chathttp.management.read_metrics import ReplicaFigures
 
 CONVERSATIONS = DynamicSnapshot(
     name="conversations",
@@ -57,4 +59,6 @@ FIGURES = NodeFigures(
     presence_delayed=16,
     database_up=True,
     bridge=BRIDGE,
+    caches=[CacheFigures("users", hits=51, misses=52, joined=53, evicted=54, invalidated=55, weight=56)],
+    replica=ReplicaFigures(up=True, lag=0.25, on_replica=61, on_primary={"lag": 62}),
 )

@@ -15,8 +15,12 @@ from quart_trio import QuartTrio
 from actors.adapters.disk.objects import DiskObjects
 from actors.adapters.memory.attachments import MemoryAttachmentStore
 from actors.adapters.memory.features import MemoryFeatureStore
+from actors.adapters.memory.pages import MemoryHistoryPages
 from actors.attachments.desk import AttachmentDesk, AttachmentPolicy
 from actors.bridge.alone import Alone
+from actors.caching.cache import Cache
+from actors.caching.relations import CachedRelations
+from actors.caching.users import CachedUserDirectory
 from actors.conversation.directory import Conversations, supervise_conversations
 from actors.conversation.policy import ConversationPolicy
 from actors.conversation.room import ConversationServices
@@ -28,12 +32,13 @@ from actors.users.messages import Notify
 from chathttp.attachments.transfers import ServedFiles, Transfers
 from chathttp.identity.config import IdentityConfig
 from chathttp.identity.tokens import TokenMint
+from chathttp.policies import block_cache_policy, user_cache_policy
 from chathttp.rate import RateLimiter
 from chathttp.rest.app import create_app
 from chathttp.rest.services import Health, HealthState, Services
 from chathttp.settings import Settings
 from chathttp.wire import JsonBodyEncoder
-from tests.kit.attachments import POLICY, attachment_desk
+from tests.kit.attachments import POLICY, attachment_desk, members_of
 from tests.kit.identity import IdentityKit, open_identity
 from tests.kit.openapi import check_answer
 from tests.kit.presence import Nobody, SeenUsers
@@ -177,10 +182,14 @@ async def open_rest(
         verifier=kit.verifier,
         identity=kit.service,
         history=chat.history,
+        pages=MemoryHistoryPages(chat.history),
         store=chat.conversations,
-        relations=chat.relations,
-        users=chat.users,
+        relations=CachedRelations(
+            chat.relations, Cache("blocks", block_cache_policy(settings)), changed=lambda _: None
+        ),
+        users=CachedUserDirectory(chat.users, Cache("users", user_cache_policy(settings)), changed=lambda _: None),
         standings=chat.standings,
+        members=members_of(chat.standings),
         search=chat.search,
         features=features,
         conversations=conversations,

@@ -12,7 +12,7 @@ import trio
 from attrs import define, frozen
 
 from actors.attachments.ports import Attachment, AttachmentStore, ObjectStore, SignedUpload, Terms
-from actors.ports import Standings
+from actors.caching.members import Members
 from chatcore.errors import ChatError, ErrorCode, forbidden, not_found
 
 _KEY_BYTES: Final = 32
@@ -68,7 +68,7 @@ class AttachmentDesk:
         self,
         rows: AttachmentStore,
         objects: ObjectStore,
-        standings: Standings,
+        members: Members,
         policy: AttachmentPolicy,
         *,
         new_id: Callable[[], UUID],
@@ -77,7 +77,7 @@ class AttachmentDesk:
     ) -> None:
         self._rows = rows
         self._objects = objects
-        self._standings = standings
+        self._members = members
         self._policy = policy
         self._new_id = new_id
         self._rng = rng
@@ -110,7 +110,7 @@ class AttachmentDesk:
             raise not_found("The attachment")
         attachment = found[0]
         if attachment.conversation_id is not None:
-            await self._standings.standing(attachment.conversation_id, user_id)
+            await self._members.check(attachment.conversation_id, user_id)
         elif attachment.owner_id != user_id:
             raise forbidden("The attachment is not yours")
         elif not attachment.uploaded and not await self._look([attachment]):

@@ -124,6 +124,11 @@ class Bridge:
         """Who is told what the other nodes have changed, as `CopyKeepers.add`."""
         self._incoming.copies.add(what, outdated)
 
+    @property
+    def hears_all(self) -> bool:
+        """False while word of other nodes may be lost."""
+        return not self._is_hurried()
+
     def give_presence_to(self, presence: PresenceNews) -> None:
         """Who is told what the other nodes tell of presence."""
         self._incoming.presence = presence

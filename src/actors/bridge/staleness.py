@@ -12,6 +12,12 @@ class Copied(Enum):
     """What nodes keep copies of."""
 
     FEATURES = "features"
+    USERS = "users"
+    """Profiles, by user."""
+    BLOCKS = "blocks"
+    """Lists of whom a user has blocked, by that user."""
+    MEMBERS = "members"
+    """Who is a member, by conversation."""
 
 
 @frozen

@@ -74,6 +74,8 @@ class Changes:
 
         Who was removed is cut off at once, even if the database cannot be read for what came before the change.
         """
+        if roster.added or roster.removed or roster.deleted:
+            self._services.members_changed(room.id)
         if roster.deleted:
             room.gone = True
             reply.succeed(roster)

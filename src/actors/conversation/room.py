@@ -44,6 +44,8 @@ class ConversationServices:
     relay: Relay
     presence: PresenceWatch
     groups: GroupStore
+    members_changed: Callable[[UUID], None] = lambda _: None
+    """Called with the conversation as soon as somebody came or went."""
 
 
 class Room:

@@ -7,6 +7,7 @@ from actors.attachments.desk import AttachmentPolicy
 from actors.bridge.actor import BridgePolicy
 from actors.bridge.outgoing import OutgoingLimits
 from actors.bridge.sweeper import SweepPolicy
+from actors.caching.cache import CachePolicy
 from actors.conversation.policy import ConversationPolicy
 from actors.presence.policy import PresencePolicy
 from chathttp.edge.limits import EdgeLimits
@@ -43,6 +44,18 @@ def bridge_policy(settings: Settings) -> BridgePolicy:
         outgoing=OutgoingLimits(settings.bridge_batch_bytes, settings.bridge_outbox),
         beat_interval=settings.bridge_probe_interval,
     )
+
+
+def user_cache_policy(settings: Settings) -> CachePolicy:
+    return CachePolicy(settings.user_cache_size, settings.user_cache_age, settings.cache_age_unsure)
+
+
+def block_cache_policy(settings: Settings) -> CachePolicy:
+    return CachePolicy(settings.block_cache_size, settings.block_cache_age, settings.cache_age_unsure)
+
+
+def member_cache_policy(settings: Settings) -> CachePolicy:
+    return CachePolicy(settings.member_cache_size, settings.member_cache_age, settings.cache_age_unsure)
 
 
 def presence_policy(settings: Settings) -> PresencePolicy:

@@ -98,6 +98,27 @@ class Settings:
     append_queue: int = integer(16_384, "messages that wait for the database; more are refused as OVERLOADED")
     database_queue: int = integer(1024, "queries that wait for a connection; more are refused as OVERLOADED")
 
+    database_replica_url: str = url(
+        "streaming replica of the PostgreSQL that takes history, search and lists; unset: the primary does",
+        "postgresql",
+        "postgres",
+        secret=True,
+    )
+    replica_pool_size: int = integer(4, "connections for reads of the replica; one more probes it", most=1000)
+    replica_queue: int = integer(256, "reads that wait for one of them; more go to the primary")
+    replica_lag_limit: float = number(2.0, "time that the replica may be behind and be read", most=60.0)
+    replica_patience: float = number(0.1, "time a read waits for what it must see to reach the replica", most=5.0)
+    replica_probe_interval: float = number(0.25, "time between probes of the replica", most=5.0)
+    replica_probe_timeout: float = number(1.0, "time for a probe; then reads go to the primary", most=10.0)
+
+    user_cache_size: int = integer(10_000, "profiles of users kept in memory", most=10_000_000)
+    user_cache_age: float = number(60.0, "time for which a profile is believed when no word comes", most=3600.0)
+    block_cache_size: int = integer(100_000, "users, and users that they blocked, kept in memory", most=10_000_000)
+    block_cache_age: float = number(60.0, "time for which a list of blocks is believed when no word comes", most=3600.0)
+    member_cache_size: int = integer(200_000, "memberships kept in memory", most=10_000_000)
+    member_cache_age: float = number(1.0, "time for which a membership is believed at most", most=1.0)
+    cache_age_unsure: float = number(1.0, "the same for all copies while word of changes may be lost", most=60.0)
+
     redis_url: str = url(
         "Redis that keeps several nodes in step; none: the node is alone", "redis", "rediss", "unix", secret=True
     )

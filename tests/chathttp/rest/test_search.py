@@ -107,6 +107,7 @@ async def test_no_more_of_the_newest_matches_are_ranked_than_the_setting_says() 
         group = await rest.group(alice, bob_id)
         for text in ("tea tea", "tea one", "tea two"):
             await rest.send(alice, group, text)
+            rest.identity.clock.advance(1.0)
         found = (await rest.call("GET", "/api/messages/search?q=tea", token=alice)).json
         assert [each["message"]["text"] for each in found] == ["tea two", "tea one"]
 

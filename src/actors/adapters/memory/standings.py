@@ -20,12 +20,17 @@ class MemoryStandings:
         participant = room.participants.get(user_id)
         if participant is None:
             raise forbidden()
-        return Standing(room.first_seq, room.last_seq, participant.last_read_seq)
+        return Standing(room.first_seq, room.last_seq, participant.last_read_seq, room.rev)
 
     async def revs(self, conversation_ids: Collection[UUID]) -> dict[UUID, int]:
         await self._state.faults.before("revs")
         rooms = self._state.rooms
         return {each: rooms[each].rev for each in conversation_ids if each in rooms}
+
+    async def members(self, conversation_id: UUID) -> frozenset[UUID]:
+        await self._state.faults.before("members")
+        room = self._state.rooms.get(conversation_id)
+        return frozenset() if room is None else frozenset(room.participants)
 
     async def companions(self, user_id: UUID, of: Collection[UUID]) -> set[UUID]:
         await self._state.faults.before("companions")

@@ -56,8 +56,8 @@ class Call(Generic[T]):
 class CallQueue:
     """At most `limit` calls wait for one of `size` connections: what comes then is `OVERLOADED`, and counted."""
 
-    def __init__(self, size: int, limit: int, settings: LaneSettings) -> None:
-        self.lane = Lane("queries", size, settings, self)
+    def __init__(self, size: int, limit: int, settings: LaneSettings, name: str = "queries") -> None:
+        self.lane = Lane(name, size, settings, self)
         self._patience = settings.policy.guard
         self._limit = limit
         self._waiting: deque[tuple[Job, Callable[[Exception], None]]] = deque()

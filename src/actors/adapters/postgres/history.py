@@ -4,8 +4,8 @@ from collections.abc import Collection
 from typing import Final
 from uuid import UUID
 
-from actors.adapters.postgres.database import Database
 from actors.adapters.postgres.driver import Row
+from actors.adapters.postgres.queries import Queries
 from actors.adapters.postgres.rows import MESSAGE, RAW_MESSAGE, message_of
 from chatcore.model import Event, EventKind, Message
 
@@ -72,7 +72,7 @@ _FIND_IN: Final = f"{_FIND} AND m.conversation_id = $2"
 class PostgresMessageHistory:
     """`MessageHistory` on PostgreSQL."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Queries) -> None:
         self._database = database
 
     async def newest(self, conversation_id: UUID, *, before_seq: int, limit: int) -> list[Message]:

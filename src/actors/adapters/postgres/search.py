@@ -1,12 +1,13 @@
 """Full-text search on PostgreSQL: a GIN index over each partition's tsvectors."""
 
 import re
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from typing import Final
 from uuid import UUID
 
-from actors.adapters.postgres.database import Database
 from actors.adapters.postgres.driver import Connection, Row
+from actors.adapters.postgres.queries import Queries
 from actors.adapters.postgres.rows import MESSAGE, message_of
 from actors.search import SearchCursor, SearchHit
 from chatcore.errors import invalid
@@ -61,7 +62,7 @@ WHERE p.user_id = $1 AND ($2::uuid IS NULL OR p.conversation_id = $2)
 class PostgresMessageSearch:
     """`MessageSearch` on PostgreSQL."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Queries) -> None:
         self._database = database
 
     async def search(
@@ -70,6 +71,37 @@ class PostgresMessageSearch:
         query: str,
         *,
         conversation_id: UUID | None,
+        after: SearchCursor | None,
+        limit: int,
+        depth: int,
+    ) -> list[SearchHit]:
+        async def mine(connection: Connection) -> list[UUID]:
+            return await connection.fetchval(_CONVERSATIONS, user_id, conversation_id)
+
+        return await self._search(mine, user_id, query, after, limit, depth)
+
+    async def search_among(
+        self,
+        conversation_ids: list[UUID],
+        user_id: UUID,
+        query: str,
+        *,
+        after: SearchCursor | None,
+        limit: int,
+        depth: int,
+    ) -> list[SearchHit]:
+        """As `search`, in these conversations, of which the user is known to be a member."""
+
+        async def given(_: Connection) -> list[UUID]:
+            return conversation_ids
+
+        return await self._search(given, user_id, query, after, limit, depth)
+
+    async def _search(
+        self,
+        find_conversations: Callable[[Connection], Awaitable[list[UUID]]],
+        user_id: UUID,
+        query: str,
         after: SearchCursor | None,
         limit: int,
         depth: int,
@@ -85,7 +117,7 @@ class PostgresMessageSearch:
             words: str | None = await connection.fetchval(_QUERY, text, is_beginning)
             if words is None:
                 return []
-            conversations: list[UUID] = await connection.fetchval(_CONVERSATIONS, user_id, conversation_id)
+            conversations = await find_conversations(connection)
             return await connection.fetch(_SEARCH, conversations, words, depth, *bound, limit, user_id)
 
         return [_hit_of(row) for row in await self._database.transaction(run)]

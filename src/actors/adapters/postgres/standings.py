@@ -9,7 +9,7 @@ from actors.ports import Standing
 from chatcore.errors import forbidden, not_found
 
 _STANDING: Final = """
-SELECT c.first_seq, c.last_seq, p.last_read_seq
+SELECT c.first_seq, c.last_seq, p.last_read_seq, c.rev
 FROM conversations c LEFT JOIN participants p ON p.conversation_id = c.id AND p.user_id = $2 WHERE c.id = $1
 """
 
@@ -18,6 +18,7 @@ _MARKS_SUMS: Final = """
 SELECT conversation_id, sum(last_read_seq + last_delivered_seq)::bigint AS total
 FROM participants WHERE conversation_id = ANY($1::uuid[]) GROUP BY conversation_id
 """
+_MEMBERS: Final = "SELECT user_id FROM participants WHERE conversation_id = $1"
 _COMPANIONS: Final = """
 SELECT DISTINCT other.user_id FROM participants mine JOIN participants other USING (conversation_id)
 WHERE mine.user_id = $1 AND other.user_id = ANY($2::uuid[])
@@ -36,11 +37,14 @@ class PostgresStandings:
             raise not_found("Conversation")
         if row["last_read_seq"] is None:
             raise forbidden()
-        return Standing(row["first_seq"], row["last_seq"], row["last_read_seq"])
+        return Standing(row["first_seq"], row["last_seq"], row["last_read_seq"], row["rev"])
 
     async def revs(self, conversation_ids: Collection[UUID]) -> dict[UUID, int]:
         rows = await self._database.fetch(_REVS, list(conversation_ids))
         return {row["id"]: row["rev"] for row in rows}
+
+    async def members(self, conversation_id: UUID) -> frozenset[UUID]:
+        return frozenset(row["user_id"] for row in await self._database.fetch(_MEMBERS, conversation_id))
 
     async def companions(self, user_id: UUID, of: Collection[UUID]) -> set[UUID]:
         return {row["user_id"] for row in await self._database.fetch(_COMPANIONS, user_id, list(of))}

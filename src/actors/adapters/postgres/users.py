@@ -5,8 +5,10 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 from uuid import UUID
 
-from actors.adapters.postgres.database import Database
-from actors.adapters.postgres.driver import Connection
+from attrs import frozen
+
+from actors.adapters.postgres.driver import Connection, Row
+from actors.adapters.postgres.queries import Queries
 from actors.adapters.postgres.rows import CONVERSATION, USER, conversation_of, user_of
 from actors.ports import ConversationCursor
 from chatcore.errors import ChatError, ErrorCode, invalid, not_found
@@ -52,12 +54,30 @@ WITH page AS MATERIALIZED (
 )
 {CONVERSATION} WHERE c.id IN (SELECT page.id FROM page) ORDER BY c.active_at DESC, c.id DESC
 """
+# The same page with no more than says what must be seen of it.
+_LISTED: Final = """
+SELECT c.id, c.active_at, c.rev, p.last_read_seq, p.last_delivered_seq
+FROM participants p JOIN conversations c ON c.id = p.conversation_id
+WHERE p.user_id = $1 AND ($2::timestamptz IS NULL OR (c.active_at, c.id) < ($2, $3::uuid))
+ORDER BY c.active_at DESC, c.id DESC LIMIT $4
+"""
+_SHOWN: Final = f"{CONVERSATION} WHERE c.id = ANY ($1::uuid[])"
+
+
+@frozen
+class ListedConversation:
+    """One of a page of a user's list: its place, its rev, and his marks."""
+
+    cursor: ConversationCursor
+    rev: int
+    read_seq: int
+    delivered_seq: int
 
 
 class PostgresUserDirectory:
     """`UserDirectory` on PostgreSQL."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Queries) -> None:
         self._database = database
 
     async def get(self, user_ids: Collection[UUID]) -> list[User]:
@@ -94,16 +114,33 @@ class PostgresUserDirectory:
     async def conversations(
         self, user_id: UUID, *, before: ConversationCursor | None, limit: int
     ) -> list[tuple[Conversation, ConversationCursor]]:
-        bound = (None, None) if before is None else (_time_of(before), before.conversation_id)
-        rows = await self._database.fetch(_CONVERSATIONS, user_id, *bound, limit)
+        rows = await self._database.fetch(_CONVERSATIONS, user_id, *_bound_of(before), limit)
+        return [(conversation_of(row), _cursor_of(row)) for row in rows]
+
+    async def listed(self, user_id: UUID, *, before: ConversationCursor | None, limit: int) -> list[ListedConversation]:
+        """What `conversations` gives, without what is shown."""
+        rows = await self._database.fetch(_LISTED, user_id, *_bound_of(before), limit)
         return [
-            (conversation_of(row), ConversationCursor((row["active_at"] - _EPOCH) // _MICROSECOND, row["id"]))
+            ListedConversation(_cursor_of(row), row["rev"], row["last_read_seq"], row["last_delivered_seq"])
             for row in rows
         ]
+
+    async def shown(self, conversation_ids: Collection[UUID]) -> dict[UUID, Conversation]:
+        """Those that exist, by id."""
+        rows = await self._database.fetch(_SHOWN, list(conversation_ids))
+        return {row["id"]: conversation_of(row) for row in rows}
 
     async def conversation_ids(self, user_id: UUID) -> list[UUID]:
         rows = await self._database.fetch("SELECT conversation_id FROM participants WHERE user_id = $1", user_id)
         return [row["conversation_id"] for row in rows]
+
+
+def _bound_of(before: ConversationCursor | None) -> tuple[datetime | None, UUID | None]:
+    return (None, None) if before is None else (_time_of(before), before.conversation_id)
+
+
+def _cursor_of(row: Row) -> ConversationCursor:
+    return ConversationCursor((row["active_at"] - _EPOCH) // _MICROSECOND, row["id"])
 
 
 def _time_of(cursor: ConversationCursor) -> datetime:

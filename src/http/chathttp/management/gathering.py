@@ -8,6 +8,7 @@ import trio
 from attrs import frozen
 
 from actors.bridge.actor import Bridge
+from actors.caching.cache import CacheFigures
 from actors.conversation.directory import Conversations
 from actors.presence.actor import Presence
 from actors.runtime.snapshot import ActorSnapshot, ActorState, SupervisorSnapshot
@@ -17,6 +18,7 @@ from chatconsole.api.parts import Backend
 from chatcore.errors import ChatError
 from chathttp.edge.server import EdgeServer
 from chathttp.management.metrics import NodeFigures
+from chathttp.management.read_metrics import ReplicaFigures
 from chathttp.management.sources import Actors, Sources
 from chathttp.session.inspection import Inspectable
 
@@ -101,6 +103,8 @@ class Parts:
     sessions: Collection[Inspectable]
     outbox_limit: int
     tracer: Tracer
+    caches: Callable[[], Sequence[CacheFigures]]
+    replica: Callable[[], ReplicaFigures | None]
 
     def sources(self) -> Sources:
         return Sources(
@@ -134,6 +138,8 @@ class Parts:
             presence_delayed=self.presence.delayed,
             database_up=self.store.state.status == _UP,
             bridge=None if self.bridge is None else self.bridge.figures(),
+            caches=self.caches(),
+            replica=self.replica(),
         )
 
     def _singles(self) -> list[tuple[ActorSnapshot, str, int]]:

@@ -12,8 +12,10 @@ from prometheus_client.process_collector import ProcessCollector
 from prometheus_client.registry import Collector, CollectorRegistry
 
 from actors.bridge.actor import BridgeFigures
+from actors.caching.cache import CacheFigures
 from actors.runtime.snapshot import DynamicSnapshot
 from chathttp.management.bridge_metrics import bridge_families
+from chathttp.management.read_metrics import ReplicaFigures, cache_families, replica_families
 
 CONTENT_TYPE: Final = CONTENT_TYPE_LATEST
 
@@ -34,6 +36,8 @@ class NodeFigures:
     presence_delayed: int
     database_up: bool
     bridge: BridgeFigures | None
+    caches: Sequence[CacheFigures]
+    replica: ReplicaFigures | None
 
 
 class Metrics:
@@ -116,5 +120,7 @@ def _families(figures: NodeFigures) -> list[Metric]:
             figures.presence_delayed,
         ),
         GaugeMetricFamily("stackmentor_database_up", "1 while the database can be had, else 0.", figures.database_up),
+        *cache_families(figures.caches),
+        *([] if figures.replica is None else replica_families(figures.replica)),
         *([] if figures.bridge is None else bridge_families(figures.bridge)),
     ]

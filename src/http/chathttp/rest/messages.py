@@ -83,13 +83,20 @@ def messages_blueprint(services: Services) -> Blueprint:
         before, after = integer_parameter("beforeSeq"), integer_parameter("afterSeq")
         after_rev = integer_parameter("afterRev")
         standing = await services.standings.standing(conversation_id, user_id)
+        pages, seen_rev = services.pages, standing.rev
         if after_rev is not None:
-            found = await services.history.changed(conversation_id, after_rev=after_rev, limit=size)
+            found = await pages.changed(
+                conversation_id, after_rev=after_rev, limit=size, user_id=user_id, seen_rev=seen_rev
+            )
         elif after is not None:
-            found = await services.history.oldest(conversation_id, after_seq=after, limit=size)
+            found = await pages.oldest(conversation_id, after_seq=after, limit=size, user_id=user_id, seen_rev=seen_rev)
         else:
             upper = before if before is not None else standing.last_seq + 1 - number * size
-            found = await services.history.newest(conversation_id, before_seq=upper, limit=size) if upper > 1 else []
+            found = (
+                await pages.newest(conversation_id, before_seq=upper, limit=size, user_id=user_id, seen_rev=seen_rev)
+                if upper > 1
+                else []
+            )
         read = max(standing.read_seq, await live_read_seq(services, conversation_id, user_id))
         return json_answer(_page(standing, read, found, number, size))
 

@@ -99,7 +99,7 @@ def reports_blueprint(services: Services) -> Blueprint:
         user_id, given = caller().user_id, await body(_decode_report)
         reason = check_reason(given.reason)
         message = await existing_message(services, given.message_id)
-        await services.standings.standing(message.conversation_id, user_id)
+        await services.members.check(message.conversation_id, user_id)
         made, is_new = await services.relations.report(services.new_id(), message, user_id, reason)
         return json_answer(_report_json(made), 201 if is_new else 200)
 

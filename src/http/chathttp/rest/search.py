@@ -53,7 +53,7 @@ def search_blueprint(services: Services) -> Blueprint:
         after = text_parameter("after", max_length=64)
         cursor = None if after is None else read_search_cursor(after)
         if conversation_id is not None:
-            await services.standings.standing(conversation_id, user_id)
+            await services.members.check(conversation_id, user_id)
         hits = await services.search.search(
             user_id,
             query,

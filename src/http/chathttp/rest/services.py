@@ -8,9 +8,10 @@ from uuid import UUID
 from attrs import frozen
 
 from actors.attachments.desk import AttachmentDesk
+from actors.caching.members import Members
 from actors.conversation.messages import ConversationMessage
 from actors.features.actor import Features
-from actors.ports import ConversationStore, MessageHistory, Standings, UserDirectory
+from actors.ports import ConversationStore, HistoryPages, MessageHistory, Standings, UserDirectory
 from actors.presence.ports import PresenceLookup
 from actors.relation_ports import Relations
 from actors.runtime.ref import Ref
@@ -66,10 +67,12 @@ class Services:
     verifier: TokenVerifier
     identity: IdentityService
     history: MessageHistory
+    pages: HistoryPages
     store: ConversationStore
     relations: Relations
     users: UserDirectory
     standings: Standings
+    members: Members
     search: MessageSearch
     features: Features
     attachments: AttachmentDesk

@@ -10,6 +10,7 @@ from attrs import frozen
 from actors.adapters.disk.objects import DiskObjects
 from actors.adapters.s3.location import S3Location
 from actors.attachments.desk import AttachmentDesk
+from actors.caching.members import Members
 from chathttp.attachments.transfers import ServedFiles, Transfers
 from chathttp.ids import IdSource
 from chathttp.policies import attachment_policy
@@ -26,7 +27,7 @@ class Attachments:
     origin: str
 
     @classmethod
-    def of(cls, settings: Settings, stores: Stores, new_id: IdSource, rng: random.Random) -> Self:
+    def of(cls, settings: Settings, stores: Stores, members: Members, new_id: IdSource, rng: random.Random) -> Self:
         served, origin = None, ""
         if settings.attachments_url.startswith("s3:"):
             # botocore is large; who has no use for it does without.
@@ -40,9 +41,7 @@ class Attachments:
             objects = DiskObjects(directory_of(settings), threads=settings.attachment_threads)
             transfers = Transfers(settings.transfer_limit, settings.transfer_time, settings.transfer_stall_timeout)
             served = ServedFiles(objects, transfers)
-        desk = AttachmentDesk(
-            stores.attachments, objects, stores.standings, attachment_policy(settings), new_id=new_id, rng=rng
-        )
+        desk = AttachmentDesk(stores.attachments, objects, members, attachment_policy(settings), new_id=new_id, rng=rng)
         return cls(desk, served, origin)
 
 

@@ -25,6 +25,7 @@ from actors.users.actor import Users
 from chathttp.policies import bridge_policy, conversation_policy, presence_policy
 from chathttp.settings import Settings
 from chathttp.wire import JsonBodyEncoder
+from chathttp.wiring.caches import Caches
 from chathttp.wiring.stores import Stores
 
 INTENSITY: Final = RestartIntensity(max_restarts=5, within=30.0)
@@ -67,6 +68,7 @@ class House:
             refresh_seconds=settings.features_refresh,
             tell_others=lambda: relay.tell_stale(Copied.FEATURES),
         )
+        self.caches = Caches(settings, stores, relay, self.bridge)
         if self.bridge is not None:
             self.bridge.give_presence_to(self.presence)
             self.bridge.give_stale_to(Copied.FEATURES, lambda _: self.features.refresh())
@@ -84,6 +86,7 @@ class House:
                 relay,
                 self.presence,
                 stores.groups,
+                self.caches.members_changed,
             ),
             max_conversations=settings.max_conversations,
             intensity=INTENSITY,

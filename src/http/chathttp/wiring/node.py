@@ -22,6 +22,7 @@ from chathttp.edge.timer_wheel import Timers
 from chathttp.identity.keys import await_signing_keys
 from chathttp.ids import IdSource
 from chathttp.management.gathering import Parts
+from chathttp.management.read_metrics import ReplicaFigures
 from chathttp.management.server import ManagementOptions, ManagementServer
 from chathttp.node_log import response_headers, url_of
 from chathttp.policies import edge_limits
@@ -86,17 +87,18 @@ class _Node:
         self._new_id = IdSource()
         self._stores = Stores.of(settings, rng)
         self._house = House(settings, self._stores, self._new_id, rng, self._management.report)
-        self._attachments = Attachments.of(settings, self._stores, self._new_id, rng)
+        self._attachments = Attachments.of(settings, self._stores, self._house.caches.members, self._new_id, rng)
         self._timers = Timers()
         self._edge: EdgeServer | None = None
         self._ready = False
-        bridge = self._house.bridge
+        bridge, replica = self._house.bridge, self._stores.replica
         self._root = Supervisor(
             "node",
             [
                 # The first, so that it is stopped last and tells of a start that waits for the database.
                 ChildSpec("management", partial(_serve, self._management.run)),
                 ChildSpec("store", partial(_serve, self._stores.database.run)),
+                *([] if replica is None else [ChildSpec("replica", partial(_serve, replica.run))]),
                 *([] if bridge is None else [ChildSpec("bridge", partial(_serve, bridge.run))]),
                 ChildSpec("users", partial(_run, self._house.users.run)),
                 ChildSpec("presence", partial(_run, self._house.presence.run)),
@@ -198,8 +200,8 @@ class _Node:
         return open_listener(self._settings.host, port) if self._share is None else self._share.listener()
 
     def _health_components(self) -> dict[str, Callable[[], HealthState]]:
-        """Without `redis` when the node is alone."""
-        house, database = self._house, self._stores.database
+        """Without `redis` when the node is alone, without `replica` where none is set."""
+        house, database, replica = self._house, self._stores.database, self._stores.replica
 
         def database_health() -> HealthState:
             return HealthState.UP if database.state.status is LaneStatus.UP else HealthState.DOWN
@@ -207,7 +209,14 @@ class _Node:
         def redis_health() -> HealthState:
             return HealthState.UP if house.redis_is_up else HealthState.DOWN
 
-        return {"database": database_health} | ({} if house.bridge is None else {"redis": redis_health})
+        def replica_health() -> HealthState:
+            return HealthState.UP if replica is not None and replica.refusal is None else HealthState.DOWN
+
+        return {
+            "database": database_health,
+            **({} if replica is None else {"replica": replica_health}),
+            **({} if house.bridge is None else {"redis": redis_health}),
+        }
 
     def _parts(self) -> Parts:
         return Parts(
@@ -223,6 +232,20 @@ class _Node:
             sessions=self._sessions,
             outbox_limit=self._settings.outbox_limit_bytes,
             tracer=self._house.tracer,
+            caches=self._house.caches.figures,
+            replica=self._replica_figures,
+        )
+
+    def _replica_figures(self) -> ReplicaFigures | None:
+        reads = self._stores.reads
+        if reads.replica is None:
+            return None
+        state = reads.replica.state
+        return ReplicaFigures(
+            up=state.status is LaneStatus.UP,
+            lag=state.lag,
+            on_replica=reads.on_replica,
+            on_primary={str(reason): count for reason, count in reads.on_primary.items()},
         )
 
 

@@ -1,4 +1,4 @@
-"""What a node keeps in PostgreSQL: one connection to it, and each port's adapter over that."""
+"""What a node keeps in PostgreSQL: each port's adapter, over the database and its replica."""
 
 import random
 from typing import Self
@@ -14,25 +14,30 @@ from actors.adapters.postgres.history import PostgresMessageHistory
 from actors.adapters.postgres.identity import PostgresIdentity
 from actors.adapters.postgres.messages import PostgresMessageLog
 from actors.adapters.postgres.relations import PostgresRelations
-from actors.adapters.postgres.search import PostgresMessageSearch
+from actors.adapters.postgres.replica import Replica, ReplicaPolicy
+from actors.adapters.postgres.routed import ReadRouter, RoutedHistoryPages, RoutedMessageSearch, RoutedUserDirectory
 from actors.adapters.postgres.standings import PostgresStandings
-from actors.adapters.postgres.users import PostgresUserDirectory
 from chathttp.settings import Settings
 
 
 @frozen
 class Stores:
+    """`replica` is None where none is set."""
+
     database: Database
+    replica: Replica | None
+    reads: ReadRouter
     messages: PostgresMessageLog
     history: PostgresMessageHistory
+    pages: RoutedHistoryPages
     conversations: PostgresConversationStore
     groups: PostgresGroupStore
     relations: PostgresRelations
     standings: PostgresStandings
-    search: PostgresMessageSearch
+    search: RoutedMessageSearch
     features: PostgresFeatureStore
     attachments: PostgresAttachmentStore
-    users: PostgresUserDirectory
+    users: RoutedUserDirectory
     identity: PostgresIdentity
 
     @classmethod
@@ -49,17 +54,41 @@ class Stores:
             append_queue_limit=settings.append_queue,
             shown_reactors=settings.reaction_users,
         )
+        replica = _replica(settings, rng) if settings.database_replica_url else None
+        reads = ReadRouter(replica, lag_limit=settings.replica_lag_limit)
         return cls(
             database=database,
+            replica=replica,
+            reads=reads,
             messages=PostgresMessageLog(database),
             history=PostgresMessageHistory(database),
+            pages=RoutedHistoryPages(database, reads),
             conversations=PostgresConversationStore(database),
             groups=PostgresGroupStore(database),
             relations=PostgresRelations(database),
             standings=PostgresStandings(database),
-            search=PostgresMessageSearch(database),
+            search=RoutedMessageSearch(database, reads),
             features=PostgresFeatureStore(database),
             attachments=PostgresAttachmentStore(database),
-            users=PostgresUserDirectory(database),
+            users=RoutedUserDirectory(database, reads),
             identity=PostgresIdentity(database),
         )
+
+
+def _replica(settings: Settings, rng: random.Random) -> Replica:
+    return Replica(
+        settings.database_replica_url,
+        settings.database_url,
+        ReplicaPolicy(
+            lag_limit=settings.replica_lag_limit,
+            patience=settings.replica_patience,
+            probe_interval=settings.replica_probe_interval,
+            probe_timeout=settings.replica_probe_timeout,
+        ),
+        rng=rng,
+        pool_size=settings.replica_pool_size,
+        statement_timeout=settings.statement_timeout,
+        connect_timeout=settings.database_connect_timeout,
+        queue_limit=settings.replica_queue,
+        shown_reactors=settings.reaction_users,
+    )
