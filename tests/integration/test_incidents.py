@@ -74,11 +74,16 @@ def test_slow_consumer_is_named_and_who_it_is_only_when_asked(data_dir: Path) ->
             warning = warning_of(server, "slow-consumer")
             [beacon] = beacons(data_dir)
             told = json.loads(fetch(beacon, {"sections": "sockets", "reveal": "true"}))
+            identity = warning["subject"].split()[0]
+            found = json.loads(fetch(beacon, {"sections": "sockets", "grep": identity}))
         finally:
             culprit.kill()
             culprit.wait()
         [socket] = told["sockets"]["listed"]
+        assert [each["id"] for each in found["sockets"]["listed"]] == [identity] == [socket["id"]]
         assert warning["subject"].startswith(f"{socket['id']} user-")
         assert socket["queued"] > 2_000_000
+        assert warning["where"]["file"] == str(ROOT / "src/http/chathttp/edge/outbox.py")
+        assert warning["where"]["function"] == "Outbox.run_writer"
         assert len(socket["user"]) == 36
         assert "users revealed" in server.log

@@ -21,7 +21,7 @@ class Talk:
         await self.socket.send_message(json.dumps(request))
 
     async def hear(self) -> Any:
-        with trio.fail_after(10):
+        with trio.fail_after(60):
             return json.loads(await self.socket.get_message())
 
     async def ask(self, **request: Any) -> Any:
