@@ -7,9 +7,9 @@ from uuid import uuid4
 
 from tests.kit.api import Api
 from tests.kit.devserver import DevServer
-from tests.kit.openapi import SCHEMA_DIRECTORY
+from tests.kit.openapi import ENDS_THE_ACCOUNT, METHODS, SCHEMA_DIRECTORY, openapi
 
-TIME_LIMIT = 300.0
+TIME_LIMIT = 270.0
 CONFIG = """
 [parameters]
 "path.conversationId" = "{group}"
@@ -34,10 +34,13 @@ def test_every_answer_to_anything_fits_the_document(dev_server: DevServer, tmp_p
         *("run", str(SCHEMA_DIRECTORY / "openapi.yaml"), "--url", dev_server.url),
         *("--header", f"Authorization: Bearer {token}"),
         *("--exclude-checks", "positive_data_acceptance,ensure_resource_availability", "--warnings", "off"),
+        *("--phases", "examples,coverage,fuzzing"),
         *("--generation-deterministic", "--max-examples", "10", "--continue-on-failure", "--no-color"),
     ]
+    command += [part for name in ENDS_THE_ACCOUNT for part in ("--exclude-operation-id", name)]
     result = subprocess.run(
         command, cwd=tmp_path, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=TIME_LIMIT
     )
     assert result.returncode == 0, result.stdout[-20_000:] + result.stderr[-2_000:]
-    assert "Tested: 34" in result.stdout, result.stdout[-2_000:]
+    operations = sum(method in item for item in openapi()["paths"].values() for method in METHODS)
+    assert f"Tested: {operations - len(ENDS_THE_ACCOUNT)}\n" in result.stdout, result.stdout[-2_000:]

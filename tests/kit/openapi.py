@@ -20,6 +20,13 @@ def openapi() -> dict[str, Any]:
     return yaml.safe_load((SCHEMA_DIRECTORY / "openapi.yaml").read_text("utf-8"))
 
 
+METHODS: Final = ("get", "put", "post", "delete", "patch")
+ENDS_THE_ACCOUNT: Final = {
+    operation["operationId"] for method, operation in openapi()["paths"]["/api/users/me"].items() if method == "delete"
+}
+"""What nobody can call and then go on."""
+
+
 @cache
 def asyncapi() -> dict[str, Any]:
     return yaml.safe_load((SCHEMA_DIRECTORY / "asyncapi.yaml").read_text("utf-8"))
