@@ -55,9 +55,7 @@ class ReplicaServer(PostgresServer):
             time.sleep(0.1)
         for left in directory.glob(".s.PGSQL.*"):
             left.unlink()
-        sockets = socket_directory(
-            directory, ".s.PGSQL.5432", uid=of_primary.account.uid, gid=of_primary.account.gid
-        )
+        sockets = socket_directory(directory, ".s.PGSQL.5432", uid=of_primary.account.uid, gid=of_primary.account.gid)
         self.cluster = attrs.evolve(
             of_primary, directory=directory, socket_directory=sockets, log=LogFile(self._scratch / "postgres.log")
         )
