@@ -114,14 +114,15 @@ class PendingLines:
         return b"".join([piece.lines for piece in self._taken])
 
     def written(self) -> bool:
-        """What was taken has been written. Whether nothing waits any more."""
+        """What was taken has been written. Whether there was something, and nothing waits any more."""
+        any_taken = bool(self._taken)
         for piece in self._taken:
             if piece.counted:
                 self.queued_bytes -= len(piece.lines)
             if piece.written is not None:
                 piece.written.set()
         self._taken.clear()
-        return not self._queue
+        return any_taken and not self._queue
 
     def close(self) -> None:
         """Take no more offers; what waits is still there to be taken."""

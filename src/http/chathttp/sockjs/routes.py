@@ -83,6 +83,7 @@ def sockjs_blueprint(desk: SockjsDesk, settings: Settings) -> Blueprint:
     async def websocket(**_ids: str) -> Response:
         raise ChatError(ErrorCode.VALIDATION_ERROR, 'Can "Upgrade" only to "WebSocket".')
 
+    blueprint.add_url_rule("", "greet", greet, methods=["GET"])
     blueprint.add_url_rule("/", "greet", greet, methods=["GET"])
     blueprint.add_url_rule("/info", "info", info, methods=["GET"])
     ids = "/<server>/<session>"
