@@ -316,6 +316,18 @@ async def test_a_replica_that_was_promoted_is_not_read(servers: Pair) -> None:
             await reader.until(Reason.DOWN)
 
 
+async def test_a_replica_that_cannot_be_had_by_its_url_is_not_read(pair: Pair) -> None:
+    url = pair.primary.fresh_database()
+    replica = Replica("postgresql://nowhere:port/x", url, PATIENT, rng=random.Random(1))
+    async with running(database_for_tests(url)) as database, trio.open_nursery() as nursery:
+        await nursery.start(replica.run)
+        await eventually(lambda: "port" in (replica.state.error or ""))
+        router = ReadRouter(replica, lag_limit=1.0)
+        assert await RoutedUserDirectory(database, router).conversations(UUID(int=1), before=None, limit=1) == []
+        assert dict(router.on_primary) == {Reason.DOWN: 1}
+        nursery.cancel_scope.cancel()
+
+
 async def test_who_changed_his_name_reads_it_from_the_primary_for_a_moment(pair: Pair) -> None:
     short = ReplicaPolicy(lag_limit=2.0, patience=0.05, probe_interval=0.05, probe_timeout=20.0)
     async with reading(pair, short) as reader:

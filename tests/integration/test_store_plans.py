@@ -10,6 +10,9 @@ import psycopg
 import pytest
 from psycopg import sql
 
+from actors.adapters.postgres.replica import HAS_SEEN
+from actors.adapters.postgres.routed import REACH
+from actors.adapters.postgres.users import PostgresUserDirectory
 from actors.ports import ConversationCursor
 from chatcore.model import Conversation, ConversationType, Mark
 from tests.kit.chat import Chat, database_for_tests, postgres_chat, running
@@ -80,6 +83,8 @@ READS: list[Callable[[Chat], Awaitable[object]]] = [
     lambda chat: chat.users.conversations(ANN, before=ConversationCursor(NOW, BIG_ROOM), limit=50),
     lambda chat: chat.users.conversation_ids(ANN),
     lambda chat: chat.standings.companions(ANN, [BOB, chat.new_id()]),
+    lambda chat: chat.standings.standing(BIG_ROOM, ANN),
+    lambda chat: chat.standings.members(BIG_ROOM),
     lambda chat: chat.standings.companions(ANN, [UUID(int=number) for number in range(1, 101)]),
 ]
 """More often than the five times after which PostgreSQL may change to a plan for all values."""
@@ -113,6 +118,23 @@ async def test_nothing_reads_a_whole_table(filled_url: str) -> None:
     after = counters(filled_url, "seq_scan")
     assert {table: count - before[table] for table, count in after.items() if count != before[table]} == {}
     assert counters(filled_url, "idx_scan")["users"] > 0
+
+
+async def test_what_goes_before_a_read_of_the_replica_reads_no_whole_table(filled_url: str) -> None:
+    before = counters(filled_url, "seq_scan")
+    rooms = [BIG_ROOM, *(UUID(f"{number:032x}") for number in range(2, 60))]
+    has_seen = HAS_SEEN.replace("pg_is_in_recovery()", "true")
+    async with running(database_for_tests(filled_url)) as database:
+        users = PostgresUserDirectory(database)
+        for _ in range(REPETITIONS):
+            assert len(await users.listed(ANN, before=None, limit=50)) == 1
+            assert len(await users.shown(rooms)) == len(rooms)
+            assert await database.fetch(REACH, ANN, None)
+            assert await database.fetch(REACH, ANN, BIG_ROOM)
+            assert await database.fetchval(has_seen, rooms, [0] * len(rooms)) is True
+            assert await database.fetchval(has_seen, rooms, [10**9] * len(rooms)) is False
+    after = counters(filled_url, "seq_scan")
+    assert {table: count - before[table] for table, count in after.items() if count != before[table]} == {}
 
 
 async def test_an_append_planned_over_empty_tables_serves_full_ones(database_url: str) -> None:

@@ -16,6 +16,7 @@ OPERATIONS = Path(__file__).parents[3] / "docs" / "operations.md"
 OURS = {
     "stackmentor_connections": ("gauge", 9),
     "stackmentor_websockets": ("gauge", 7),
+    "stackmentor_sessions": ("gauge", 63),
     "stackmentor_connects_refused_total": ("counter", 13),
     "stackmentor_conversations_live": ("gauge", 2),
     "stackmentor_conversations_crashes_total": ("counter", 4),
@@ -81,6 +82,19 @@ async def scraped(read: Callable[[], NodeFigures]) -> dict[str, tuple[str, float
 async def test_figures_of_the_node_are_on_the_page_with_their_types() -> None:
     found = await scraped(lambda: FIGURES)
     assert {name: value for name, value in found.items() if name.startswith("stackmentor_")} == OURS
+
+
+async def test_a_node_without_a_replica_shows_nothing_of_one() -> None:
+    found = await scraped(lambda: evolve(FIGURES, replica=None))
+    assert not [name for name in found if "replica" in name]
+
+
+async def test_a_lag_that_is_not_known_is_not_shown() -> None:
+    assert FIGURES.replica is not None
+    unknown = evolve(FIGURES.replica, lag=None)
+    found = await scraped(lambda: evolve(FIGURES, replica=unknown))
+    assert "stackmentor_replica_lag_seconds" not in found
+    assert "stackmentor_replica_up" in found
 
 
 async def test_a_node_without_redis_shows_nothing_of_it() -> None:

@@ -21,8 +21,8 @@ PostgresError: type[Exception] = cast("Any", asyncpg).PostgresError
 UniqueViolation: type[Exception] = cast("Any", asyncpg).UniqueViolationError
 InterfaceError: type[Exception] = cast("Any", asyncpg).InterfaceError
 
-CONNECT_ERRORS: Final = (OSError, PostgresError, InterfaceError)
-"""What a failed attempt to connect raises; a time-out is an OSError."""
+CONNECT_ERRORS: Final = (OSError, PostgresError, InterfaceError, ValueError)
+"""What a failed attempt to connect raises; a time-out is an OSError, a ValueError is about the URL."""
 
 _AWAY_CLASSES: Final = ("08", "53")
 _AWAY_STATES: Final = ("57014", "57P01", "57P02", "57P03", "57P04", "55P03", "25006")

@@ -33,7 +33,7 @@ _REPLAYED: Final = """
 SELECT CASE WHEN pg_is_in_recovery() THEN pg_wal_lsn_diff(pg_last_wal_replay_lsn(), '0/0')::bigint END
 """
 # One that was promoted meanwhile has a history of its own.
-_HAS_SEEN: Final = """
+HAS_SEEN: Final = """
 SELECT pg_is_in_recovery() AND NOT EXISTS (
     SELECT FROM unnest($1::uuid[], $2::bigint[]) seen (id, rev) LEFT JOIN conversations c ON c.id = seen.id
     WHERE c.rev IS NULL OR c.rev < seen.rev
@@ -257,7 +257,7 @@ async def _read_if_seen(
     ids: list[UUID], revs: list[int], read: Callable[[Queries], Awaitable[T]], connection: Connection
 ) -> T | _Behind:
     # A statement after this one sees no less: replay goes forward only.
-    if not await connection.fetchval(_HAS_SEEN, ids, revs):
+    if not await connection.fetchval(HAS_SEEN, ids, revs):
         return _Behind()
     return await read(OnConnection(connection))
 

@@ -23,7 +23,7 @@ T = TypeVar("T")
 
 _MOST_CHANGES: Final = 100_000
 
-_REACH: Final = """
+REACH: Final = """
 SELECT c.id, c.rev, p.last_read_seq FROM participants p JOIN conversations c ON c.id = p.conversation_id
 WHERE p.user_id = $1 AND ($2::uuid IS NULL OR p.conversation_id = $2)
 """
@@ -137,7 +137,7 @@ class RoutedMessageSearch:
         depth: int,
     ) -> list[SearchHit]:
         async def on_replica(replica: Replica) -> list[SearchHit]:
-            rows = await self._queries.fetch(_REACH, user_id, conversation_id)
+            rows = await self._queries.fetch(REACH, user_id, conversation_id)
             reads = {row["id"]: row["last_read_seq"] for row in rows}
             hits = await replica.read(
                 {row["id"]: row["rev"] for row in rows},
