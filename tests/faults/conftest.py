@@ -8,8 +8,6 @@ from tests.faults.cluster import Cluster, Wired, running_cluster
 from tests.faults.run import Fault, Load, Outcome, mended, run_fault
 
 SEED = 1
-SWEPT = 3.0
-"""Seconds without a message that no subscriber may have while Redis is away: a sweep comes each second."""
 Holds = Callable[..., Awaitable[Outcome]]
 
 

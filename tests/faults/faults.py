@@ -17,7 +17,7 @@ from tests.kit.redis import RedisServer
 Action = Callable[[Cluster], None]
 Lasting = Callable[[Scene, float], Awaitable[None]]
 
-KILLED_FOR: Final = 2.0
+KILLED_FOR: Final = 6.0
 FROZEN_FOR: Final = 10.0
 NODE_FROZEN_FOR: Final = 15.0
 ROUNDS: Final = 3
@@ -272,7 +272,7 @@ REDIS_CABLE: Final = Fault("cable between one node and Redis pulled", cable_to_r
 DATABASE_CABLE: Final = Fault("cable between one node and PostgreSQL pulled", cable_to_database_pulled, 20.0)
 REDIS_REFUSED: Final = Fault("one node refused by Redis", node_refused_by_redis)
 DATABASE_SILENT: Final = Fault("one node's connections to PostgreSQL silent, then gone", database_silent_then_gone)
-POSTGRES_KILLED: Final = Fault("PostgreSQL killed and restarted", lasting(KILLED_FOR, postgres_killed))
+POSTGRES_KILLED: Final = Fault("PostgreSQL killed and restarted", lasting(2.0, postgres_killed))
 POSTGRES_FROZEN: Final = Fault("PostgreSQL frozen", lasting(FROZEN_FOR, postgres_frozen))
 NODE_KILLED: Final = Fault("one node killed in a loop", node_killed_in_a_loop)
 NODE_FROZEN: Final = Fault("one node frozen", lasting(NODE_FROZEN_FOR, node_frozen))

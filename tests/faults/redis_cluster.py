@@ -8,7 +8,7 @@ from tests.faults.run import FLOW_PATIENCE, Fault, Scene
 from tests.kit.redis import RedisServer
 from tests.kit.slots import move_slots, owner_of, slot_of
 
-GONE_FOR: Final = 3.0
+GONE_FOR: Final = 6.0
 """More than the cluster's `cluster-node-timeout`: the other masters find that it is gone."""
 MOVES: Final = 6
 OTHERS: Final = 40

@@ -144,6 +144,11 @@ def silence(outcome: Outcome) -> float:
     return longest
 
 
+def swept(outcome: Outcome) -> bool:
+    """Whether every subscriber got messages while the fault lasted: a sweep comes each second."""
+    return silence(outcome) < outcome.ended - outcome.began
+
+
 def latencies(histories: Iterable[History]) -> tuple[Latency, Latency]:
     """On the sender's node, and on the others; of messages that were sent once."""
     same: list[float] = []

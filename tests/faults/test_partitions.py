@@ -2,12 +2,12 @@
 
 from tests.faults import faults
 from tests.faults.cluster import Cluster
-from tests.faults.conftest import SWEPT, Holds
-from tests.faults.report import silence
+from tests.faults.conftest import Holds
+from tests.faults.report import swept
 
 
 async def test_node_parted_from_redis(cabled_cluster: Cluster, holds: Holds) -> None:
-    assert silence(await holds(cabled_cluster, faults.REDIS_CABLE)) < SWEPT
+    assert swept(await holds(cabled_cluster, faults.REDIS_CABLE))
 
 
 async def test_node_parted_from_postgres(cabled_cluster: Cluster, holds: Holds) -> None:

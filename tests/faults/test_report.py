@@ -8,7 +8,7 @@ import pytest
 from tests.faults.checker import Kind, Violation
 from tests.faults.faults import CALM
 from tests.faults.history import Acked, Connected, Ended, Entry, History, Log, Received, Resumption, Sent
-from tests.faults.report import BEGIN, END, CutOff, Tally, keep, kept, latencies, page, publish, row
+from tests.faults.report import BEGIN, END, CutOff, Tally, keep, kept, latencies, page, publish, row, swept
 from tests.faults.run import Outcome
 
 
@@ -93,3 +93,8 @@ def test_what_was_not_run_anew_stays_as_it_was_kept(tmp_path: Path) -> None:
     assert told == f"before\n{page(found)}\nafter\n"
     assert "| another | 1 | 4 | 3 | 0 | 0 | 0 | 0 | 0.25 s |" in told
     assert "| Redis up | 1 | 0.10 s | 1 s |" in told
+
+
+def test_who_waited_as_long_as_the_fault_lasted_was_not_swept() -> None:
+    assert swept(outcome(Connected("A", 0, 0.0), *(received(number, number / 2) for number in range(1, 9))))
+    assert not swept(outcome(*STEADY))
