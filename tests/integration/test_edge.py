@@ -51,6 +51,7 @@ async def slow_client(edge: Edge) -> RawWebSocket:
     return await RawWebSocket(edge.clients[-1]).open()
 
 
+@pytest.mark.contract("close 1013")
 async def test_a_client_that_stops_reading_slows_nobody_and_is_closed_with_1013() -> None:
     room = Room()
     async with running_edge(room.join, limits=EdgeLimits(outbox_limit_bytes=LIMIT), send_buffer=4096) as edge:
@@ -161,6 +162,7 @@ async def test_a_closed_connection_is_freed_without_the_garbage_collector() -> N
         assert not left
 
 
+@pytest.mark.contract("close 1012")
 async def test_drain_closes_all_websockets_over_the_time(autojump_clock: MockClock) -> None:
     async with running_edge(echo) as edge:
         clients = [await edge.websocket() for _ in range(50)]

@@ -59,6 +59,7 @@ def database_url(data_dir: Path) -> str:
     return prepare_cluster(data_dir).url("stackmentor")
 
 
+@pytest.mark.contract("one gapless order for all")
 async def test_twenty_senders_at_once_leave_one_gapless_order_for_every_subscriber_and_the_database(
     server: DevServer,
 ) -> None:

@@ -16,6 +16,7 @@ def says(user_id: UUID, *typing: bool) -> list[dict[str, object]]:
     return [{"user": str(user_id), "typing": each} for each in typing]
 
 
+@pytest.mark.contract("SEND /app/typing.start")
 async def test_typing_ends_six_seconds_after_the_last_start_of_many(autojump_clock: MockClock) -> None:
     async with open_town() as town:
         room, alice, bob = await town.pair()
@@ -32,6 +33,7 @@ async def test_typing_ends_six_seconds_after_the_last_start_of_many(autojump_clo
         assert ends == [pytest.approx(14)]
 
 
+@pytest.mark.contract("SEND /app/typing.stop")
 async def test_a_stop_and_a_sent_message_end_typing(autojump_clock: MockClock) -> None:
     async with open_town() as town:
         room, alice, bob = await town.pair()
@@ -48,6 +50,7 @@ async def test_a_stop_and_a_sent_message_end_typing(autojump_clock: MockClock) -
         assert his.take_notices() == says(alice, True, False)
 
 
+@pytest.mark.contract("limit typing events a second")
 async def test_excess_starts_are_dropped_silently_and_stops_are_not(autojump_clock: MockClock) -> None:
     async with open_town() as town:
         room, alice, bob = await town.pair()

@@ -10,6 +10,7 @@ from chathttp.edge.transport import FrameTransport, HandshakeInfo
 from tests.chathttp.edge.edge_kit import TEXT, RawWebSocket, client_frame, running_edge
 
 
+@pytest.mark.contract("subprotocols v12.stomp, v11.stomp, v10.stomp")
 @pytest.mark.parametrize(
     ("offer", "agreed"),
     [
@@ -77,6 +78,7 @@ async def test_a_refused_handshake_gets_the_error_shape(headers: dict[str, str],
         assert await client.at_end()
 
 
+@pytest.mark.contract("header Origin")
 @pytest.mark.parametrize(
     "origin", ["http://chat.test", "https://chat.test", "https://chat.test:443", "https://App.Example"]
 )

@@ -25,6 +25,7 @@ from tests.chathttp.edge.edge_kit import (
 )
 
 
+@pytest.mark.contract("text and binary WebSocket messages")
 async def test_text_and_binary_messages_pass_both_ways() -> None:
     async with running_edge() as edge:
         client = await edge.websocket()
@@ -57,6 +58,7 @@ async def test_the_peers_close_is_answered_with_its_code(code: int) -> None:
     assert (ends[0].code, ends[0].reason) == (code, "bye")
 
 
+@pytest.mark.contract("close 1002")
 @pytest.mark.parametrize(
     ("data", "code"),
     [
@@ -79,6 +81,7 @@ async def test_a_breach_of_the_protocol_is_closed_with_its_code(data: bytes, cod
     assert ends[0].code == code
 
 
+@pytest.mark.contract("close 1009")
 @pytest.mark.parametrize(
     ("data", "code"),
     [
@@ -121,6 +124,7 @@ async def test_a_lost_connection_ends_the_session_with_1006() -> None:
     assert ends[0].code == 1006
 
 
+@pytest.mark.contract("close 1011")
 async def test_a_session_that_crashes_is_closed_with_1011_and_touches_no_other() -> None:
     async def session(transport: FrameTransport, handshake: HandshakeInfo) -> None:
         if handshake.query == b"crash":

@@ -75,6 +75,13 @@ async def sender(rest: RestKit, name: str) -> Sender:
     return Sender(rest, *await rest.user(name))
 
 
+@pytest.mark.contract(
+    "POST /api/attachments",
+    "GET /api/attachments/{attachmentId}",
+    "PUT /files/{key}",
+    "GET /files/{key}",
+    "header Content-Disposition",
+)
 async def test_a_file_goes_up_into_a_message_and_down_to_the_other_member(rest: RestKit) -> None:
     ann, bob = await sender(rest, "ann"), await sender(rest, "bob")
     room = await rest.group(ann.token, bob.user_id)
@@ -98,6 +105,7 @@ async def test_a_file_goes_up_into_a_message_and_down_to_the_other_member(rest: 
     assert "sandbox" in got.headers["content-security-policy"]
 
 
+@pytest.mark.contract("GET /api/attachments/{attachmentId}", "header Location")
 async def test_redirect_leads_to_the_file(rest: RestKit) -> None:
     ann = await sender(rest, "ann")
     attachment_id = await ann.upload()
@@ -177,6 +185,7 @@ async def test_what_is_not_uploaded_has_no_link_and_goes_into_no_message(rest: R
     assert (await rest.send(ann.token, room, "x", attachmentIds=[attachment_id])).field == "attachmentIds"
 
 
+@pytest.mark.contract("limit attachments of a message")
 async def test_foreign_used_unknown_double_and_too_many_are_refused(rest: RestKit) -> None:
     ann, bob = await sender(rest, "ann"), await sender(rest, "bob")
     room = await rest.group(ann.token, bob.user_id)
@@ -247,6 +256,7 @@ async def test_a_link_is_good_for_its_own_method_only(rest: RestKit) -> None:
     assert (await rest.call("GET", "/files/nothing")).status == 403
 
 
+@pytest.mark.contract("attachment links expire")
 async def test_links_expire(rest: RestKit) -> None:
     ann = await sender(rest, "ann")
     attachment_id = await ann.upload()
@@ -281,6 +291,7 @@ async def test_no_path_leads_out_of_the_directory(rest: RestKit, path: str) -> N
     assert answer.status in {403, 404}
 
 
+@pytest.mark.contract("GET /files/{key}", "header Content-Range", "header ETag")
 async def test_a_range_is_answered_with_that_part(rest: RestKit) -> None:
     ann = await sender(rest, "ann")
     url = await ann.url(await ann.upload())

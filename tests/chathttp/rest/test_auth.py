@@ -25,6 +25,9 @@ async def sign_up(rest: RestKit) -> None:
     assert (await rest.call("POST", "/auth/confirm", {"email": EMAIL, "code": code})).status == 204
 
 
+@pytest.mark.contract(
+    "POST /auth/signup", "POST /auth/confirm", "POST /auth/login", "POST /auth/refresh", "POST /auth/logout"
+)
 async def test_sign_up_confirm_sign_in_refresh_and_sign_out(rest: RestKit) -> None:
     await sign_up(rest)
     for name in ("email", "username"):
@@ -40,6 +43,7 @@ async def test_sign_up_confirm_sign_in_refresh_and_sign_out(rest: RestKit) -> No
     assert (answer.status, answer.error) == (401, "UNAUTHORIZED")
 
 
+@pytest.mark.contract("error INVALID_CREDENTIALS", "error EMAIL_NOT_VERIFIED", "error CONFLICT")
 async def test_refusals_have_the_codes_of_the_contract(rest: RestKit) -> None:
     given = {"email": EMAIL, "password": PASSWORD, "name": "Jan"}
     weak = await rest.call("POST", "/auth/signup", given | {"password": "weak"})
@@ -56,6 +60,7 @@ async def test_refusals_have_the_codes_of_the_contract(rest: RestKit) -> None:
     assert (await rest.call("POST", "/auth/confirm", {"email": EMAIL, "code": "x"})).field == "code"
 
 
+@pytest.mark.contract("POST /auth/forgot-password", "POST /auth/reset-password", "POST /auth/resend-confirmation")
 async def test_a_forgotten_password_is_reset_and_the_answer_never_tells_who_has_an_account(rest: RestKit) -> None:
     await sign_up(rest)
     for email in (EMAIL, "nobody@example.com"):
@@ -67,6 +72,7 @@ async def test_a_forgotten_password_is_reset_and_the_answer_never_tells_who_has_
     assert (await rest.call("POST", "/auth/login", {"email": EMAIL, "password": "N3wPassword"})).status == 200
 
 
+@pytest.mark.contract("error RATE_LIMITED", "header Retry-After", "header X-Forwarded-For")
 async def test_too_many_logins_are_limited_for_the_forwarded_address_and_say_when_to_retry(rest: RestKit) -> None:
     config = rest.identity.config
 
@@ -86,6 +92,7 @@ async def test_too_many_logins_are_limited_for_the_forwarded_address_and_say_whe
     assert await attempt("198.51.100.2") == (401, None)
 
 
+@pytest.mark.contract("POST /internal/users")
 async def test_the_hook_makes_a_user_known_once(rest: RestKit) -> None:
     given = {"cognitoId": USER, "email": EMAIL, "name": "Jan"}
     right = {"X-Internal-Secret": SECRET}
@@ -96,6 +103,7 @@ async def test_the_hook_makes_a_user_known_once(rest: RestKit) -> None:
     assert (await rest.call("POST", "/internal/users", other, headers=right)).status == 409
 
 
+@pytest.mark.contract("header X-Internal-Secret")
 @pytest.mark.parametrize("headers", [{}, {"X-Internal-Secret": "wrong"}, {"X-Internal-Secret": ""}])
 async def test_the_hook_needs_its_secret(rest: RestKit, headers: dict[str, str]) -> None:
     given = {"cognitoId": USER, "email": EMAIL, "name": "Jan"}
@@ -108,6 +116,7 @@ async def test_without_a_configured_secret_the_hook_refuses_all() -> None:
         assert answer.status == 401
 
 
+@pytest.mark.contract("GET /.well-known/jwks.json")
 async def test_the_public_keys_are_published(rest: RestKit) -> None:
     answer = await rest.call("GET", "/.well-known/jwks.json")
     assert answer.json["keys"][0]["kid"] == rest.identity.keys.newest.kid

@@ -23,6 +23,7 @@ async def create(rest: RestKit, token: str, type_: str, *others: UUID, **more: o
     return await rest.call("POST", "/api/conversations", given, token=token)
 
 
+@pytest.mark.contract("POST /api/conversations")
 async def test_a_pair_has_one_conversation_whoever_asks(rest: RestKit) -> None:
     (alice_id, alice), (bob_id, bob) = await rest.user("alice"), await rest.user("bob")
     first = await create(rest, alice, "DIRECT", bob_id, name="ignored")
@@ -36,6 +37,7 @@ async def test_a_pair_has_one_conversation_whoever_asks(rest: RestKit) -> None:
     assert all(b"conversation.created" in body for _, body in rest.notified[0].bodies)
 
 
+@pytest.mark.contract("POST /api/conversations")
 async def test_a_pair_that_is_made_twice_at_once_is_one(rest: RestKit) -> None:
     (alice_id, alice), (bob_id, bob) = await rest.user("alice"), await rest.user("bob")
     answers: list[Answer] = []
@@ -67,6 +69,7 @@ async def test_what_cannot_be_created_names_the_field(rest: RestKit) -> None:
     assert (await create(rest, alice, "GROUP", avatarUrl="x")).field == "avatarUrl"
 
 
+@pytest.mark.contract("GET /api/conversations/{conversationId}", "error FORBIDDEN")
 async def test_a_conversation_is_for_its_members(rest: RestKit) -> None:
     _, alice = await rest.user("alice")
     _, eve = await rest.user("eve")
@@ -80,6 +83,7 @@ async def test_a_conversation_is_for_its_members(rest: RestKit) -> None:
         assert (answer.status, answer.error) == (404, "NOT_FOUND")
 
 
+@pytest.mark.contract("PATCH /api/conversations/{conversationId}")
 async def test_name_and_picture_change_one_by_one_and_can_be_removed(rest: RestKit) -> None:
     _, alice = await rest.user("alice")
     path = f"/api/conversations/{await rest.group(alice)}"
@@ -98,6 +102,7 @@ async def test_name_and_picture_change_one_by_one_and_can_be_removed(rest: RestK
     assert (await rest.call("PATCH", path, {"name": "  "}, token=alice)).field == "name"
 
 
+@pytest.mark.contract("error CONFLICT")
 async def test_a_direct_conversation_has_fixed_members(rest: RestKit) -> None:
     (alice_id, alice), (bob_id, _) = await rest.user("alice"), await rest.user("bob")
     carol_id, _ = await rest.user("carol")
@@ -107,6 +112,10 @@ async def test_a_direct_conversation_has_fixed_members(rest: RestKit) -> None:
     assert (added.error, left.error) == ("CONFLICT", "CONFLICT")
 
 
+@pytest.mark.contract(
+    "POST /api/conversations/{conversationId}/participants",
+    "DELETE /api/conversations/{conversationId}/participants/{userId}",
+)
 async def test_an_owner_adds_and_removes_and_a_member_only_leaves(rest: RestKit) -> None:
     _, alice = await rest.user("alice")
     (bob_id, bob), (carol_id, carol) = await rest.user("bob"), await rest.user("carol")
@@ -120,6 +129,7 @@ async def test_an_owner_adds_and_removes_and_a_member_only_leaves(rest: RestKit)
     assert (await rest.call("DELETE", f"{path}/{bob_id}", token=alice)).status == 204
 
 
+@pytest.mark.contract("limit group size")
 async def test_a_group_has_a_largest_size(rest: RestKit) -> None:
     _, alice = await rest.user("alice")
     ids = [str((await rest.user(f"user{number}"))[0]) for number in range(5)]
@@ -130,6 +140,7 @@ async def test_a_group_has_a_largest_size(rest: RestKit) -> None:
     assert (await rest.call("POST", path, {"userIds": [str(uuid4())]}, token=alice)).field == "userIds"
 
 
+@pytest.mark.contract("GET /api/conversations", "header Link")
 async def test_the_list_is_walked_page_by_page_latest_activity_first(rest: RestKit) -> None:
     _, alice = await rest.user("alice")
     groups: list[str] = []
@@ -162,6 +173,7 @@ def test_a_cursor_reads_as_it_was_written() -> None:
     assert read_cursor(write_cursor(cursor)) == cursor
 
 
+@pytest.mark.contract("PUT /api/conversations/{conversationId}/read", "marks never move back and are clamped")
 async def test_a_read_mark_moves_forward_only_and_is_clamped(rest: RestKit) -> None:
     (_, alice), (bob_id, bob) = await rest.user("alice"), await rest.user("bob")
     group = await rest.group(alice, bob_id)

@@ -24,6 +24,7 @@ async def admin(rest: RestKit) -> str:
     return (await rest.user("admin", ("admins",)))[1]
 
 
+@pytest.mark.contract("GET /api/features")
 async def test_get_features_tells_the_caller_what_is_on_for_him(rest: RestKit, admin: str) -> None:
     beta_id, beta = await rest.user("beta")
     _, other = await rest.user("other")
@@ -37,6 +38,7 @@ async def test_get_features_tells_the_caller_what_is_on_for_him(rest: RestKit, a
     }
 
 
+@pytest.mark.contract("PUT /api/admin/features/{name}", "GET /api/admin/features")
 async def test_put_admin_features_sets_the_whole_flag(rest: RestKit, admin: str) -> None:
     user_id = uuid4()
     given = {"enabled": False, "betaUserIds": [str(user_id)] * 2, "percent": 12.5}
@@ -48,6 +50,7 @@ async def test_put_admin_features_sets_the_whole_flag(rest: RestKit, admin: str)
     assert off.json == {"name": "ai-suggestions", "enabled": False, "betaUserIds": [], "percent": 0}
 
 
+@pytest.mark.contract("DELETE /api/admin/features/{name}")
 async def test_a_deleted_flag_is_gone(rest: RestKit, admin: str) -> None:
     await rest.call("PUT", ONE, {"enabled": True}, token=admin)
     assert (await rest.call("DELETE", ONE, token=admin)).status == 204

@@ -21,6 +21,7 @@ async def test_a_file_is_not_sent_again_to_who_has_it(rest: RestKit) -> None:
     assert (again.status, again.body) == (304, b"")
 
 
+@pytest.mark.contract("header Content-Security-Policy", "GET /", "GET /docs")
 @pytest.mark.parametrize("path", ["/", "/docs"])
 async def test_pages_bear_a_policy_that_allows_their_own_scripts_only(rest: RestKit, path: str) -> None:
     answer = await rest.call("GET", path)
@@ -36,6 +37,7 @@ async def test_pages_bear_a_policy_that_allows_their_own_scripts_only(rest: Rest
     assert not re.search(r'(?:src|href)="(?:https?:)?//', page)
 
 
+@pytest.mark.contract("GET /openapi.yaml", "GET /asyncapi.yaml")
 @pytest.mark.parametrize("name", ["openapi.yaml", "asyncapi.yaml"])
 async def test_the_schemas_are_served_as_they_are(rest: RestKit, name: str) -> None:
     answer = await rest.call("GET", f"/{name}")

@@ -22,6 +22,7 @@ async def create(rest: RestKit, token: str, *members: UUID, **more: object) -> s
     return answer.json["id"]
 
 
+@pytest.mark.contract("POST /api/groups")
 async def test_post_groups_opens_a_conversation_of_type_group_with_the_same_id(rest: RestKit) -> None:
     ann, bob = [await rest.user(name) for name in ("Ann", "Bob")]
     group = await create(rest, ann[1], bob[0], ann[0], avatarUrl="https://example.com/a.png")
@@ -55,6 +56,7 @@ async def test_post_groups_refuses_what_is_wrong_naming_the_field(rest: RestKit)
         assert (await rest.call("POST", "/api/groups", given, token=ann[1])).field == field
 
 
+@pytest.mark.contract("GET /api/groups/{groupId}")
 async def test_get_groups_knows_strangers_direct_conversations_and_nothing_apart(rest: RestKit) -> None:
     ann, bob, eve = [await rest.user(name) for name in ("Ann", "Bob", "Eve")]
     group = await create(rest, ann[1], bob[0])
@@ -65,6 +67,7 @@ async def test_get_groups_knows_strangers_direct_conversations_and_nothing_apart
         assert (await rest.call("GET", f"/api/groups/{conversation}", token=user[1])).status == status
 
 
+@pytest.mark.contract("PATCH /api/groups/{groupId}")
 async def test_patch_groups_changes_name_and_picture(rest: RestKit) -> None:
     ann, bob = [await rest.user(name) for name in ("Ann", "Bob")]
     group = await create(rest, ann[1], bob[0])
@@ -72,6 +75,7 @@ async def test_patch_groups_changes_name_and_picture(rest: RestKit) -> None:
     assert (answer.status, answer.json["name"], answer.json["rev"]) == (200, "New", 1)
 
 
+@pytest.mark.contract("POST /api/groups/{groupId}/members", "limit group size")
 async def test_post_groups_members_adds_up_to_the_size_of_a_group(rest: RestKit) -> None:
     ann, bob, carl, eve, fay = [await rest.user(name) for name in ("Ann", "Bob", "Carl", "Eve", "Fay")]
     group = await create(rest, ann[1], bob[0])
@@ -84,6 +88,7 @@ async def test_post_groups_members_adds_up_to_the_size_of_a_group(rest: RestKit)
     assert (await rest.call("POST", path, {"userIds": []}, token=ann[1])).field == "userIds"
 
 
+@pytest.mark.contract("DELETE /api/groups/{groupId}/members/{userId}")
 async def test_delete_groups_members_removes_and_leaves_and_ownership_is_handed_on(rest: RestKit) -> None:
     ann, bob, carl = [await rest.user(name) for name in ("Ann", "Bob", "Carl")]
     group = await create(rest, ann[1], bob[0], carl[0])
@@ -103,6 +108,9 @@ async def test_delete_groups_members_removes_and_leaves_and_ownership_is_handed_
     assert (await rest.call("GET", f"/api/groups/{group}", token=carl[1])).status == 404
 
 
+@pytest.mark.contract(
+    "PATCH /api/groups/{groupId}/members/{userId}", "PATCH /api/conversations/{conversationId}/participants/{userId}"
+)
 @pytest.mark.parametrize("path", ["/api/groups/{}/members/{}", "/api/conversations/{}/participants/{}"])
 async def test_patch_of_a_member_changes_his_role_for_the_owner_only(rest: RestKit, path: str) -> None:
     ann, bob, eve = [await rest.user(name) for name in ("Ann", "Bob", "Eve")]
@@ -120,6 +128,7 @@ async def test_patch_of_a_member_changes_his_role_for_the_owner_only(rest: RestK
     }
 
 
+@pytest.mark.contract("DELETE /api/groups/{groupId}")
 async def test_delete_groups_is_for_the_owner_and_for_admins_of_the_server(rest: RestKit) -> None:
     ann, bob = [await rest.user(name) for name in ("Ann", "Bob")]
     _, admin = await rest.user("Adm", ("admins",))

@@ -12,6 +12,7 @@ async def rest() -> AsyncGenerator[RestKit]:
         yield kit
 
 
+@pytest.mark.contract("GET /actuator/health")
 @pytest.mark.parametrize(
     ("database", "redis", "status", "whole"),
     [
@@ -30,6 +31,7 @@ async def test_the_node_is_down_only_with_its_database(
     assert answer.json["components"] == {"database": {"status": database.value}, "redis": {"status": redis.value}}
 
 
+@pytest.mark.contract("GET /actuator/health/liveness", "GET /actuator/health/readiness")
 async def test_liveness_and_readiness_do_not_ask_the_database(rest: RestKit) -> None:
     rest.health.database = HealthState.DOWN
     for probe in ("liveness", "readiness"):

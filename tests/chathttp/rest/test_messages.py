@@ -29,6 +29,7 @@ async def chat(rest: RestKit) -> Chat:
     return Chat(alice, bob, await rest.group(alice, bob_id))
 
 
+@pytest.mark.contract("POST /api/messages")
 async def test_a_sent_message_is_answered_with_its_place(rest: RestKit, chat: Chat) -> None:
     answers = [await rest.send(chat.alice, chat.group, text) for text in ("one", "two")]
     assert [(each.status, each.json["seq"], each.json["text"]) for each in answers] == [
@@ -41,6 +42,7 @@ async def test_a_sent_message_is_answered_with_its_place(rest: RestKit, chat: Ch
     assert reply.json["replyTo"] == answers[0].json["id"]
 
 
+@pytest.mark.contract("POST /api/messages", "clientMessageId is sent once")
 async def test_a_repeated_client_message_id_gives_the_first_message_as_it_is_now(rest: RestKit, chat: Chat) -> None:
     first = await rest.send(chat.alice, chat.group, "one", clientMessageId="m1")
     await rest.call("PATCH", f"/api/messages/{first.json['id']}", {"text": "changed"}, token=chat.alice)
@@ -51,6 +53,7 @@ async def test_a_repeated_client_message_id_gives_the_first_message_as_it_is_now
     assert (other.status, other.json["seq"]) == (201, 2)
 
 
+@pytest.mark.contract("limit text of 10,000 code points", "limit clientMessageId of 128 characters")
 @pytest.mark.parametrize(
     ("more", "field"),
     [
@@ -70,6 +73,7 @@ async def test_a_message_that_does_not_fit_names_the_field(
     assert (await rest.call("POST", "/api/messages", given, token=chat.alice)).field == field
 
 
+@pytest.mark.contract("error FORBIDDEN")
 async def test_a_stranger_neither_sends_nor_reads(rest: RestKit, chat: Chat) -> None:
     _, eve = await rest.user("eve")
     message = (await rest.send(chat.alice, chat.group)).json["id"]
@@ -95,6 +99,7 @@ async def test_what_does_not_exist_is_not_found(rest: RestKit, chat: Chat) -> No
     assert [(each.status, each.error) for each in attempts] == [(404, "NOT_FOUND")] * 5
 
 
+@pytest.mark.contract("limit sends a second and user", "error RATE_LIMITED")
 async def test_sends_above_the_rate_are_refused_with_a_time_to_retry(
     mock_clock: MockClock, rest: RestKit, chat: Chat
 ) -> None:
@@ -106,6 +111,7 @@ async def test_sends_above_the_rate_are_refused_with_a_time_to_retry(
     assert (await rest.send(chat.alice, chat.group)).status == 201
 
 
+@pytest.mark.contract("error OVERLOADED")
 async def test_a_send_to_a_full_server_is_refused_as_overloaded_and_not_stored(rest: RestKit, chat: Chat) -> None:
     rest.identity.chat.faults.fail_next(overloaded(), method="append")
     refused = await rest.send(chat.alice, chat.group, "too much")
@@ -113,6 +119,7 @@ async def test_a_send_to_a_full_server_is_refused_as_overloaded_and_not_stored(r
     assert (await rest.send(chat.alice, chat.group, "later")).json["seq"] == 1
 
 
+@pytest.mark.contract("error UNAVAILABLE", "clientMessageId is sent once")
 async def test_a_write_of_unknown_outcome_is_repeated_without_doubling(rest: RestKit, chat: Chat) -> None:
     await rest.send(chat.alice, chat.group)
     rest.identity.chat.faults.fail_next(method="append", after_commit=True)
@@ -122,6 +129,7 @@ async def test_a_write_of_unknown_outcome_is_repeated_without_doubling(rest: Res
     assert (again.status, again.json["seq"]) == (200, 2)
 
 
+@pytest.mark.contract("PATCH /api/messages/{messageId}", "DELETE /api/messages/{messageId}")
 async def test_the_sender_edits_and_deletes_and_nobody_else(rest: RestKit, chat: Chat) -> None:
     path = f"/api/messages/{(await rest.send(chat.alice, chat.group)).json['id']}"
     edited = await rest.call("PATCH", path, {"text": "changed"}, token=chat.alice)
@@ -155,6 +163,7 @@ async def fetch(rest: RestKit, chat: Chat, query: str, token: str | None = None)
     return [each["seq"] for each in answer.json["content"]]
 
 
+@pytest.mark.contract("GET /api/messages")
 async def test_history_is_read_by_page_and_by_bounds(rest: RestKit, chat: Chat) -> None:
     messages = [(await rest.send(chat.alice, chat.group)).json for _ in range(7)]
     assert await fetch(rest, chat, "size=3") == [7, 6, 5]
@@ -194,6 +203,7 @@ async def test_a_query_that_does_not_fit_names_the_parameter(rest: RestKit, chat
     assert (await rest.call("GET", path, token=chat.alice)).field == field
 
 
+@pytest.mark.contract("PUT /api/messages/{messageId}/read", "marks never move back and are clamped")
 async def test_reading_a_message_moves_the_readers_mark_and_never_back(rest: RestKit, chat: Chat) -> None:
     ids = [(await rest.send(chat.alice, chat.group)).json["id"] for _ in range(3)]
 

@@ -20,6 +20,7 @@ async def rest() -> AsyncGenerator[RestKit]:
         yield kit
 
 
+@pytest.mark.contract("GET /api/presence")
 async def test_presence_is_told_in_the_order_asked_each_once(rest: RestKit) -> None:
     alice_id, alice = await rest.user("alice")
     bob_id, _ = await rest.user("bob")
@@ -36,6 +37,7 @@ async def test_presence_is_told_in_the_order_asked_each_once(rest: RestKit) -> N
     ]
 
 
+@pytest.mark.contract("GET /api/presence")
 async def test_strangers_and_who_does_not_exist_are_left_out(rest: RestKit) -> None:
     _, alice = await rest.user("alice")
     bob_id, bob = await rest.user("bob")

@@ -10,6 +10,7 @@ from chathttp.settings import Settings
 TRUSTED = Settings().trusted_proxies
 
 
+@pytest.mark.contract("header X-Forwarded-For")
 @pytest.mark.parametrize(
     ("peer", "header", "client"),
     [
@@ -48,6 +49,7 @@ def test_only_listed_networks_are_trusted() -> None:
     assert not is_trusted("", TRUSTED)
 
 
+@pytest.mark.contract("header X-Forwarded-Proto")
 def test_https_is_believed_only_from_a_trusted_proxy_and_by_its_own_entry() -> None:
     assert is_forwarded_https("10.0.0.1", "https", TRUSTED)
     assert is_forwarded_https("10.0.0.1", "http, HTTPS", TRUSTED)

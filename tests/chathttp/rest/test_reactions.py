@@ -22,6 +22,9 @@ def path(message_id: str, emoji: str) -> str:
     return f"/api/messages/{message_id}/reactions/{quote(emoji, safe='')}"
 
 
+@pytest.mark.contract(
+    "PUT /api/messages/{messageId}/reactions/{emoji}", "DELETE /api/messages/{messageId}/reactions/{emoji}"
+)
 async def test_put_reactions_shows_in_the_message_and_delete_takes_it_back(rest: RestKit) -> None:
     ann, bob = [await rest.user(name) for name in ("Ann", "Bob")]
     group = await rest.group(ann[1], bob[0])

@@ -15,6 +15,9 @@ async def rest() -> AsyncGenerator[RestKit]:
         yield kit
 
 
+@pytest.mark.contract(
+    "PUT /api/users/me/blocks/{userId}", "DELETE /api/users/me/blocks/{userId}", "GET /api/users/me/blocks"
+)
 async def test_put_and_delete_blocks_close_and_open_the_direct_conversation_for_the_blocked(rest: RestKit) -> None:
     ann, bob = [await rest.user(name) for name in ("Ann", "Bob")]
     to_ann, to_bob = ({"type": "DIRECT", "participantIds": [str(each[0])]} for each in (ann, bob))
@@ -47,6 +50,7 @@ async def test_put_blocks_refuses_oneself_nobody_and_too_many(rest: RestKit) -> 
     assert statuses == [204, 204, 409]
 
 
+@pytest.mark.contract("PUT /api/conversations/{conversationId}/mute")
 async def test_put_conversations_mute_is_stored_for_members(rest: RestKit) -> None:
     ann, eve = [await rest.user(name) for name in ("Ann", "Eve")]
     group = await rest.group(ann[1])
@@ -64,6 +68,7 @@ async def test_put_conversations_mute_is_stored_for_members(rest: RestKit) -> No
     assert (await rest.call("PUT", nowhere, {"until": None}, token=ann[1])).status == 404
 
 
+@pytest.mark.contract("POST /api/reports", "GET /api/admin/reports")
 async def test_post_reports_go_to_the_admins_and_to_nobody_else(rest: RestKit) -> None:
     ann, bob, eve = [await rest.user(name) for name in ("Ann", "Bob", "Eve")]
     _, admin = await rest.user("Adm", ("admins",))

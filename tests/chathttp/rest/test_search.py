@@ -20,6 +20,7 @@ async def rest() -> AsyncGenerator[RestKit]:
         yield kit
 
 
+@pytest.mark.contract("GET /api/messages/search")
 async def test_a_hit_is_the_message_with_an_excerpt_that_marks_the_match(rest: RestKit) -> None:
     _, alice = await rest.user("alice")
     bob_id, bob = await rest.user("bob")
@@ -48,6 +49,7 @@ async def test_what_the_caller_has_not_read_says_so(rest: RestKit) -> None:
     assert (await rest.call("GET", path, token=bob)).json[0]["message"]["isRead"]
 
 
+@pytest.mark.contract("header Link")
 async def test_pages_follow_the_link_with_the_same_query(rest: RestKit) -> None:
     _, alice = await rest.user("alice")
     bob_id, _ = await rest.user("bob")
@@ -65,6 +67,7 @@ async def test_pages_follow_the_link_with_the_same_query(rest: RestKit) -> None:
     assert found == [f"tea & milk {number}" for number in (4, 3, 2, 1, 0)]
 
 
+@pytest.mark.contract("GET /api/messages/search")
 async def test_only_in_conversations_of_the_caller(rest: RestKit) -> None:
     _, alice = await rest.user("alice")
     bob_id, bob = await rest.user("bob")

@@ -12,6 +12,7 @@ async def rest() -> AsyncGenerator[RestKit]:
         yield kit
 
 
+@pytest.mark.contract("GET /api/users/me", "GET /api/users/{userId}")
 async def test_an_email_is_shown_to_its_owner_only(rest: RestKit) -> None:
     alice_id, alice = await rest.user("alice")
     _, bob = await rest.user("bob")
@@ -28,6 +29,7 @@ async def test_an_unknown_user_is_not_found(rest: RestKit, path: str) -> None:
     assert (await rest.call("GET", path, token=token)).error == "NOT_FOUND"
 
 
+@pytest.mark.contract("PATCH /api/users/me")
 async def test_a_user_changes_name_and_picture_one_by_one(rest: RestKit) -> None:
     _, token = await rest.user("alice")
 
@@ -68,6 +70,7 @@ async def test_a_new_name_is_shown_in_conversations_in_use(rest: RestKit) -> Non
     assert (await rest.send(token, group)).json["senderName"] == "Alice"
 
 
+@pytest.mark.contract("GET /api/users")
 async def test_the_search_is_paged(rest: RestKit) -> None:
     _, token = await rest.user("zoe")
     for number in range(5):

@@ -3,6 +3,7 @@
 import json
 
 import attrs
+import pytest
 import trio
 from trio.testing import MockClock
 
@@ -14,6 +15,7 @@ from tests.kit.house import POLICY, open_house
 from tests.kit.talk import body_of, send, seqs, subscribe, topic, two
 
 
+@pytest.mark.contract("SEND /app/message.send", "SUBSCRIBE /topic/conversation.{conversationId}")
 async def test_a_message_reaches_all_subscribers_in_order_and_the_receipt_bears_its_number(
     autojump_clock: MockClock,
 ) -> None:
@@ -37,6 +39,7 @@ async def test_a_message_reaches_all_subscribers_in_order_and_the_receipt_bears_
         assert first.header("message-id") == receipts[0].header("message-id") == body_of(first)["id"]
 
 
+@pytest.mark.contract("SEND /app/message.send")
 async def test_the_receipt_waits_for_the_commit(autojump_clock: MockClock) -> None:
     async with open_house() as house:
         alice, _, group = await two(house)
@@ -78,6 +81,7 @@ async def test_a_full_mailbox_holds_the_senders_back_and_refuses_nobody_in_time(
             assert [frame.header("receipt-id") for frame in await client.settled()] == [str(n) for n in range(8)]
 
 
+@pytest.mark.contract("error OVERLOADED")
 async def test_a_mailbox_that_stays_full_refuses_as_overloaded(autojump_clock: MockClock) -> None:
     async with open_house(conversation_policy=ConversationPolicy(mailbox_capacity=1)) as house:
         alice, _, group = await two(house)
@@ -94,6 +98,7 @@ async def test_a_mailbox_that_stays_full_refuses_as_overloaded(autojump_clock: M
         assert [frame.header("receipt-id") for frame in await client.settled()] == ["0", "1"]
 
 
+@pytest.mark.contract("refused SUBSCRIBE", "error FORBIDDEN")
 async def test_a_stranger_can_neither_subscribe_nor_send_nor_read(autojump_clock: MockClock) -> None:
     async with open_house() as house:
         _, _, group = await two(house)
@@ -116,6 +121,7 @@ async def test_a_stranger_can_neither_subscribe_nor_send_nor_read(autojump_clock
         assert not client.transport.closed
 
 
+@pytest.mark.contract("SUBSCRIBE /user/queue/errors")
 async def test_a_refused_send_gives_no_receipt_even_when_nobody_listens_to_errors(autojump_clock: MockClock) -> None:
     async with open_house() as house:
         alice, _, group = await two(house)
@@ -126,6 +132,7 @@ async def test_a_refused_send_gives_no_receipt_even_when_nobody_listens_to_error
         assert await client.settled() == []
 
 
+@pytest.mark.contract("SUBSCRIBE /user/queue/errors", "limit sends a second and user", "error RATE_LIMITED")
 async def test_a_send_over_the_rate_is_refused_and_the_connection_stays(autojump_clock: MockClock) -> None:
     async with open_house() as house:
         alice, _, group = await two(house)
@@ -142,6 +149,9 @@ async def test_a_send_over_the_rate_is_refused_and_the_connection_stays(autojump
         assert (await client.expect("RECEIPT")).header("receipt-id") == "again"
 
 
+@pytest.mark.contract(
+    "SEND /app/typing.start", "SEND /app/typing.stop", "SUBSCRIBE /topic/conversation.{conversationId}.typing"
+)
 async def test_typing_reaches_the_others_and_ends_with_the_connection(autojump_clock: MockClock) -> None:
     async with open_house() as house:
         alice, bob, group = await two(house)
@@ -161,6 +171,7 @@ async def test_typing_reaches_the_others_and_ends_with_the_connection(autojump_c
         assert trio.current_time() - before < 1
 
 
+@pytest.mark.contract("SEND /app/message.read", "SUBSCRIBE /topic/conversation.{conversationId}.read")
 async def test_marks_are_announced_and_reading_waits_for_the_database_when_a_receipt_is_wanted(
     autojump_clock: MockClock,
 ) -> None:
@@ -182,6 +193,7 @@ async def test_marks_are_announced_and_reading_waits_for_the_database_when_a_rec
         assert (theirs["userId"], theirs["lastReadSeq"], theirs["lastDeliveredSeq"]) == (str(bob), 1, 1)
 
 
+@pytest.mark.contract("BEGIN, COMMIT, ABORT")
 async def test_transactions_hold_back_and_commit_answers_last(autojump_clock: MockClock) -> None:
     async with open_house() as house:
         alice, _, group = await two(house)
@@ -201,6 +213,7 @@ async def test_transactions_hold_back_and_commit_answers_last(autojump_clock: Mo
         assert [m.text for m in await house.chat.history.oldest(group, after_seq=0, limit=10)] == ["0", "1", "2"]
 
 
+@pytest.mark.contract("removed member", "SUBSCRIBE /user/queue/notification")
 async def test_a_member_who_is_removed_hears_nothing_more_and_is_notified(autojump_clock: MockClock) -> None:
     async with open_house() as house:
         alice, bob, group = await two(house)
@@ -220,6 +233,7 @@ async def test_a_member_who_is_removed_hears_nothing_more_and_is_notified(autoju
         assert (await member.expect("ERROR")).header("message") == "FORBIDDEN"
 
 
+@pytest.mark.contract("SUBSCRIBE /user/queue/notification")
 async def test_notifications_skip_a_connection_that_watches_the_conversation(autojump_clock: MockClock) -> None:
     async with open_house() as house:
         alice, bob, group = await two(house)

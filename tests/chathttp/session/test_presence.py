@@ -2,6 +2,7 @@
 
 from uuid import UUID
 
+import pytest
 import trio
 from trio.testing import MockClock
 
@@ -67,6 +68,7 @@ async def test_sessions_that_are_cancelled_count_no_more(autojump_clock: MockClo
         assert await online(house, alice) == [False]
 
 
+@pytest.mark.contract("SUBSCRIBE /topic/conversation.{conversationId}.presence")
 async def test_the_topic_tells_first_who_is_online_now_then_who_comes_and_goes(autojump_clock: MockClock) -> None:
     async with open_house() as house:
         alice, bob, group = await two(house)

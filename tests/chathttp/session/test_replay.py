@@ -54,6 +54,7 @@ async def room(house: House, count: int) -> tuple[UUID, UUID, UUID, list[UUID]]:
     return alice, bob, group, await post(house, group, alice, count)
 
 
+@pytest.mark.contract("frame SUBSCRIBE", "frame RECEIPT", "last-seq")
 async def test_the_receipt_comes_before_the_replay_and_live_follows_it(autojump_clock: MockClock) -> None:
     async with open_house() as house:
         alice, bob, group, _ = await room(house, 5)
@@ -67,6 +68,7 @@ async def test_the_receipt_comes_before_the_replay_and_live_follows_it(autojump_
         assert [seq for _, seq, _ in seen(await client.settled())] == [6]
 
 
+@pytest.mark.contract("last-rev")
 async def test_last_rev_brings_changes_of_old_messages_and_what_was_created_since(autojump_clock: MockClock) -> None:
     async with open_house() as house:
         alice, bob, group, ids = await room(house, 4)
@@ -87,6 +89,7 @@ async def test_last_rev_brings_changes_of_old_messages_and_what_was_created_sinc
         assert bodies[0]["rev"] == 7
 
 
+@pytest.mark.contract("position above what the server has", "error CONFLICT")
 async def test_a_number_above_the_servers_is_a_conflict(autojump_clock: MockClock) -> None:
     async with open_house() as house:
         _, bob, group, _ = await room(house, 3)
@@ -129,6 +132,7 @@ async def test_a_node_that_is_behind_another_and_cannot_look_has_the_client_try_
         assert (await client.expect("ERROR")).header("message") == "UNAVAILABLE"
 
 
+@pytest.mark.contract("limit replay of 1,000 events", "history-truncated")
 @pytest.mark.parametrize("header", ["last_seq", "last_rev"])
 async def test_beyond_the_limit_only_the_last_events_come_and_the_first_says_so(
     autojump_clock: MockClock, header: str
@@ -146,6 +150,7 @@ async def test_beyond_the_limit_only_the_last_events_come_and_the_first_says_so(
         assert {f.header("history-truncated") for f in frames} == {None}
 
 
+@pytest.mark.contract("ack:client")
 async def test_client_mode_starts_after_the_delivered_mark_and_acks_move_it(autojump_clock: MockClock) -> None:
     async with open_house() as house:
         alice, bob, group, _ = await room(house, 5)
@@ -175,6 +180,7 @@ async def test_client_mode_starts_after_the_delivered_mark_and_acks_move_it(auto
         assert {p.last_delivered_seq for p in conversation.participants} == {5}
 
 
+@pytest.mark.contract("ack:auto")
 async def test_written_messages_count_as_delivered_once_the_socket_took_them(autojump_clock: MockClock) -> None:
     async with open_house() as house:
         alice, bob, group, _ = await room(house, 0)

@@ -14,6 +14,7 @@ from tests.kit.session import handshake
 from tests.kit.talk import body_of, send, subscribe, topic, two
 
 
+@pytest.mark.contract("frame CONNECT", "frame CONNECTED", "token in CONNECT", "heart-beats")
 async def test_connect_agrees_on_version_and_heart_beat(autojump_clock: MockClock) -> None:
     async with open_house() as house:
         client = house.open().connect(house.token(await house.user("alice")), heart_beat="5000,4000")
@@ -22,6 +23,7 @@ async def test_connect_agrees_on_version_and_heart_beat(autojump_clock: MockCloc
         assert frame.header("heart-beat") == "10000,10000"
 
 
+@pytest.mark.contract("token in the handshake or the query")
 @pytest.mark.parametrize("where", ["handshake header", "query"])
 async def test_the_token_may_come_with_the_handshake(autojump_clock: MockClock, where: str) -> None:
     async with open_house() as house:
@@ -36,6 +38,7 @@ async def test_the_token_may_come_with_the_handshake(autojump_clock: MockClock, 
         await client.expect("CONNECTED")
 
 
+@pytest.mark.contract("close 1008", "error UNAUTHORIZED")
 @pytest.mark.parametrize("token", ["", "nonsense", "a.b.c"])
 async def test_a_bad_token_gets_an_error_and_close_1008(autojump_clock: MockClock, token: str) -> None:
     async with open_house() as house:
@@ -45,6 +48,7 @@ async def test_a_bad_token_gets_an_error_and_close_1008(autojump_clock: MockCloc
         assert client.transport.close_code == 1008
 
 
+@pytest.mark.contract("limit CONNECT within 10 s", "close 1008")
 async def test_no_connect_in_time_gets_an_error_and_close_1008(autojump_clock: MockClock) -> None:
     async with open_house() as house:
         opened = trio.current_time()
@@ -54,6 +58,7 @@ async def test_no_connect_in_time_gets_an_error_and_close_1008(autojump_clock: M
         assert 10.0 <= trio.current_time() - opened <= 11.0
 
 
+@pytest.mark.contract("refused SUBSCRIBE", "error NOT_FOUND")
 async def test_a_conversation_that_does_not_exist_is_not_found(autojump_clock: MockClock) -> None:
     async with open_house() as house:
         client = await house.client(await house.user("alice"))
@@ -65,6 +70,7 @@ async def test_a_conversation_that_does_not_exist_is_not_found(autojump_clock: M
         await client.expect("RECEIPT")
 
 
+@pytest.mark.contract("token that expires", "error TOKEN_EXPIRED")
 async def test_a_token_that_expires_ends_the_session(autojump_clock: MockClock) -> None:
     async with open_house() as house:
         client = house.open().connect(house.token(await house.user("alice"), lifetime=40))
@@ -73,6 +79,7 @@ async def test_a_token_that_expires_ends_the_session(autojump_clock: MockClock) 
         assert client.transport.close_code == 1008
 
 
+@pytest.mark.contract("SEND /app/auth.refresh")
 async def test_a_newer_token_of_the_same_user_keeps_the_session(autojump_clock: MockClock) -> None:
     async with open_house() as house:
         alice, bob = await house.user("alice"), await house.user("bob")
@@ -104,6 +111,7 @@ async def test_disconnect_answers_after_everything_sent_before(autojump_clock: M
         assert client.transport.close_code == 1000
 
 
+@pytest.mark.contract("close 1002", "frame ERROR")
 @pytest.mark.parametrize(
     ("octets", "code"),
     [(b"NONSENSE\n\n\0", 1002), (b"SEND\ndestination:/app/x\n\n" + b"x" * 140_000, 1009), (b"CONNECT\n\n\0", 1002)],
@@ -125,6 +133,7 @@ async def test_the_error_for_a_malformed_frame_names_its_receipt(autojump_clock:
         assert (await client.expect("ERROR")).header("receipt-id") == "r"
 
 
+@pytest.mark.contract("heart-beats")
 async def test_silence_for_twice_the_agreed_interval_closes_and_beats_are_sent(autojump_clock: MockClock) -> None:
     async with open_house() as house:
         client = await house.client(await house.user("alice"), heart_beat="10000,10000")
@@ -138,6 +147,7 @@ async def test_silence_for_twice_the_agreed_interval_closes_and_beats_are_sent(a
         assert client.heart_beats >= 5
 
 
+@pytest.mark.contract("heart-beats")
 async def test_without_heart_beats_the_server_pings_and_drops_a_silent_client(autojump_clock: MockClock) -> None:
     async with open_house() as house:
         client = await house.client(await house.user("alice"))
@@ -160,6 +170,7 @@ async def test_an_unsubscribed_topic_is_silent_and_its_id_is_free(autojump_clock
         await subscribe(client, topic(group))
 
 
+@pytest.mark.contract("STOMP 1.2, 1.1 and 1.0")
 async def test_stomp_1_0_clients_talk_too(autojump_clock: MockClock) -> None:
     async with open_house() as house:
         alice, _, group = await two(house)
@@ -173,6 +184,7 @@ async def test_stomp_1_0_clients_talk_too(autojump_clock: MockClock) -> None:
         assert (message.header("seq"), message.header("ack")) == ("1", None)
 
 
+@pytest.mark.contract("limit subscriptions of a connection")
 async def test_the_session_policy_bounds_subscriptions(autojump_clock: MockClock) -> None:
     limits = attrs.evolve(POLICY.connection, max_subscriptions=1)
     async with open_house(attrs.evolve(POLICY, connection=limits)) as house:

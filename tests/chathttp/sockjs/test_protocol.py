@@ -31,6 +31,7 @@ class TestBaseUrlGreeting:
             assert (await Browser(edge).text("GET", f"/ws{path}"))[0] == 404
 
 
+@pytest.mark.contract("SockJS /ws/info")
 class TestInfo:
     async def test_basic(self) -> None:
         async with running_sockjs() as edge:
@@ -117,6 +118,7 @@ def first(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
+@pytest.mark.contract("SockJS websocket")
 class TestWebsocketHybi10:
     async def _open(self, socket: RawWebSocket, first: str) -> RawWebSocket:
         if first == "a kept-alive connection":
@@ -172,6 +174,7 @@ class TestWebsocketHybi10:
             assert await socket.read() == (TEXT, b"o")
 
 
+@pytest.mark.contract("SockJS xhr-polling")
 class TestXhrPolling:
     async def test_transport(self) -> None:
         async with running_sockjs(settings=Settings(cors_origins=(ORIGIN,))) as edge:
@@ -208,6 +211,7 @@ class TestXhrPolling:
             assert await polls.receive() == 'a["a"]\n'
 
 
+@pytest.mark.contract("SockJS xhr-streaming")
 class TestXhrStreaming:
     async def test_transport(self) -> None:
         async with running_sockjs() as edge:
@@ -229,6 +233,7 @@ class TestXhrStreaming:
             assert await again.piece() == b'a["on"]\n'
 
 
+@pytest.mark.contract("SockJS eventsource")
 class TestEventSource:
     async def test_transport(self) -> None:
         async with running_sockjs() as edge:

@@ -92,6 +92,7 @@ def test_decoding_gives_back_what_was_encoded_in_any_cut(data: st.DataObject, ve
     assert decoder.buffered == 0
 
 
+@pytest.mark.contract("several frames, split frames and a missing NUL")
 @settings(deadline=None, max_examples=60)
 @given(data=st.data(), version=versions)
 def test_any_cut_may_also_be_the_end_of_a_websocket_message(data: st.DataObject, version: Version) -> None:
@@ -105,6 +106,7 @@ def test_any_cut_may_also_be_the_end_of_a_websocket_message(data: st.DataObject,
     assert decoder.buffered == 0
 
 
+@pytest.mark.contract("several frames, split frames and a missing NUL")
 @settings(deadline=None, max_examples=60)
 @given(data=st.data(), version=versions)
 def test_a_message_may_lack_the_final_nul(data: st.DataObject, version: Version) -> None:

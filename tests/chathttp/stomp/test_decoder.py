@@ -148,6 +148,7 @@ def test_malformed_octets_are_refused_for_good(name: str, feed: Feed) -> None:
     assert decoder.buffered == 0
 
 
+@pytest.mark.contract("limit frame of 128 KiB", "limit 64 headers", "limit header line of 8 KiB")
 @pytest.mark.parametrize("name", TOO_LARGE)
 @both_ways
 def test_a_limit_holds_while_the_octets_come(name: str, feed: Feed) -> None:
@@ -177,6 +178,7 @@ def test_a_content_length_of_thousands_of_digits_is_too_large() -> None:
         Decoder().feed(b"SEND\ncontent-length:" + b"9" * 5_000 + b"\n\n")
 
 
+@pytest.mark.contract("limit frame of 128 KiB", "limit 64 headers", "limit header line of 8 KiB")
 def test_the_defaults_are_the_contracts() -> None:
     assert StompLimits() == StompLimits(max_frame_bytes=131_072, max_headers=64, max_header_line_bytes=8_192)
 

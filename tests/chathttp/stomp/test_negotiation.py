@@ -5,6 +5,7 @@ from chathttp.stomp.errors import StompSyntaxError, UnsupportedVersionError
 from chathttp.stomp.frame import Version
 
 
+@pytest.mark.contract("STOMP 1.2, 1.1 and 1.0")
 @pytest.mark.parametrize(
     ("accepted", "subprotocol", "agreed"),
     [
@@ -32,6 +33,7 @@ def test_nothing_in_common_names_what_is_supported(accepted: str) -> None:
         version.negotiate(accepted)
 
 
+@pytest.mark.contract("subprotocols v12.stomp, v11.stomp, v10.stomp")
 @pytest.mark.parametrize(
     ("offered", "chosen"),
     [
@@ -45,6 +47,7 @@ def test_the_best_subprotocol_is_chosen(offered: list[str], chosen: str | None) 
     assert version.choose_subprotocol(offered) == chosen
 
 
+@pytest.mark.contract("heart-beats")
 @pytest.mark.parametrize(
     ("peer", "own", "intervals"),
     [

@@ -74,6 +74,7 @@ def test_the_authorization_header_may_be_in_lower_case() -> None:
     assert command.authorization == "Bearer x"
 
 
+@pytest.mark.contract("limit subscriptions of a connection", "limit transaction of 100 frames and 256 KiB")
 def test_the_limits_by_default() -> None:
     assert ConnectionLimits() == ConnectionLimits(
         max_subscriptions=100,

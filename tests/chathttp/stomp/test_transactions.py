@@ -63,6 +63,7 @@ def test_one_that_goes_over_a_limit_is_dropped_whole(max_frames: int, max_bytes:
     assert refusal(error) is ErrorCode.NOT_FOUND
 
 
+@pytest.mark.contract("limit transaction of 100 frames and 256 KiB")
 def test_the_defaults_are_the_contracts() -> None:
     transactions = Transactions[int]()
     transactions.begin("frames")
