@@ -49,6 +49,7 @@ BRIDGE = BridgeFigures(
 FIGURES = NodeFigures(
     connections=9,
     websockets=7,
+    sessions={"eventsource": 63},
     connects_refused=13,
     conversations=CONVERSATIONS,
     append_waiting=8,

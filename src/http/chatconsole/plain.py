@@ -181,7 +181,8 @@ def _sockets(sockets: Sockets) -> Iterator[str]:
             f"{each.id} {each.user or 'before CONNECT'}: {each.queued} of {each.limit} bytes wait (at most"
             f" {each.high_water}), {each.dropped} dropped, {each.subscriptions} subscriptions,"
             f" {each.sends_in_flight} in flight, silent for {seconds(each.silent)}"
-            f" of {seconds(each.allowed)} ({each.heartbeat})" + (f", late in {each.late} looks" if each.late else "")
+            f" of {seconds(each.allowed)} ({each.heartbeat}), by {each.transport}"
+            + (f", late in {each.late} looks" if each.late else "")
         )
 
 

@@ -15,7 +15,7 @@ from tests.kit.terminal import FixedNodes, Terminal, nodes_of, on_asyncio, termi
 
 AT = Place("/srv/app.py", 7, "work")
 OPEN = Scope(None, False, False)
-SLOW = Socket("10.0.0.1:5555", "10.0.0.1", "user-1", 900, 900, 1000, 0, False, 1, 0, "10 s", 1.0, 20.0, 3)
+SLOW = Socket("10.0.0.1:5555", "10.0.0.1", "user-1", 900, 900, 1000, 0, False, 1, 0, "10 s", 1.0, 20.0, 3, "websocket")
 
 
 def task(number: int, depth: int = 2) -> Task:

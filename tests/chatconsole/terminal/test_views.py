@@ -55,7 +55,8 @@ def actor(name: str, **changed: object) -> Actor:
 
 
 def socket(queued: int, late: int = 0) -> Socket:
-    return Socket("10.0.0.1:5", "10.0.0.1", "user-1", queued, queued, 1000, 0, False, 1, 0, "10 s", 1.0, 20.0, late)
+    figures = (queued, queued, 1000, 0, False, 1, 0, "10 s", 1.0, 20.0, late)
+    return Socket("10.0.0.1:5", "10.0.0.1", "user-1", *figures, "websocket")
 
 
 @pytest.mark.parametrize("spec", SPECS, ids=lambda spec: spec.name)

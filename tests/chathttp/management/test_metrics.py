@@ -17,6 +17,7 @@ OURS = {
     "stackmentor_connections": ("gauge", 9),
     "stackmentor_websockets": ("gauge", 7),
     "stackmentor_sessions": ("gauge", 63),
+    "stackmentor_sessions": ("gauge", 63),
     "stackmentor_connects_refused_total": ("counter", 13),
     "stackmentor_conversations_live": ("gauge", 2),
     "stackmentor_conversations_crashes_total": ("counter", 4),

@@ -251,6 +251,8 @@ class _SlowSession:
 class _FullOutbox:
     """What a look needs of a transport whose client does not read."""
 
+    name = "websocket"
+
     peer: Peer
     outlet: Any
     last_received: float

@@ -54,7 +54,7 @@ async def running_sockjs(
     app.config["RESPONSE_TIMEOUT"] = None
     app.url_map.merge_slashes = False
     install(app, settings)
-    desk = SockjsDesk(sockjs, lambda *session: edge.server.open_session(*session))
+    desk = SockjsDesk(sockjs, lambda session, handshake, forget: edge.server.open_session(session, handshake, forget))
     app.register_blueprint(sockjs_blueprint(desk, settings))
     limits = limits or EdgeLimits(sockjs=sockjs)
     running = running_edge(
@@ -102,7 +102,7 @@ class Browser:
     def __init__(self, edge: Edge) -> None:
         self._edge = edge
 
-    async def ask(self, method: str, path: str, body: bytes = b"", **headers: str) -> Answer:
+    async def ask(self, method: str, path: str, body: bytes = b"", /, **headers: str) -> Answer:
         http = RawHttp(await self._edge.connect())
         fields = {"Host": "chat.test", "Content-Length": str(len(body)), **headers}
         lines = [f"{method} {path} HTTP/1.1", *(f"{name.replace('_', '-')}: {value}" for name, value in fields.items())]
@@ -115,7 +115,7 @@ class Browser:
         pairs = [(name.lower(), value.strip()) for name, _, value in (line.partition(":") for line in rest)]
         return Answer(http, int(first.split()[1]), dict(pairs))
 
-    async def text(self, method: str, path: str, body: bytes = b"", **headers: str) -> tuple[int, str]:
+    async def text(self, method: str, path: str, body: bytes = b"", /, **headers: str) -> tuple[int, str]:
         """Status and body of a whole response."""
         with trio.fail_after(20):
             answer = await self.ask(method, path, body, **headers)

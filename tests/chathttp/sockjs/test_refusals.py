@@ -50,14 +50,14 @@ async def test_behind_tls_the_cookie_is_for_other_sites_pages_too() -> None:
 @pytest.mark.parametrize("cookie", ["", "JSESSIONID=somebody-else"])
 async def test_who_has_not_the_openers_cookie_neither_sends_nor_receives(cookie: str) -> None:
     async with running_sockjs() as edge:
-        browser, mine = Browser(edge), {"Cookie": "JSESSIONID=mine"}
-        assert await browser.text("POST", f"{SESSION}/xhr", **mine) == (200, "o\n")
+        browser, mine = Browser(edge), "JSESSIONID=mine"
+        assert await browser.text("POST", f"{SESSION}/xhr", Cookie=mine) == (200, "o\n")
         for path in ("xhr_send", "xhr", "xhr_streaming"):
             answer = await browser.ask("POST", f"{SESSION}/{path}", b'["x"]', Cookie=cookie)
             assert await refusal(answer) == (404, "NOT_FOUND")
         assert await refusal(await browser.ask("GET", f"{SESSION}/eventsource", Cookie=cookie)) == (404, "NOT_FOUND")
-        assert (await browser.text("POST", f"{SESSION}/xhr_send", b'["a"]', **mine))[0] == 204
-        assert await browser.text("POST", f"{SESSION}/xhr", **mine) == (200, 'a["a"]\n')
+        assert (await browser.text("POST", f"{SESSION}/xhr_send", b'["a"]', Cookie=mine))[0] == 204
+        assert await browser.text("POST", f"{SESSION}/xhr", Cookie=mine) == (200, 'a["a"]\n')
 
 
 async def test_an_id_that_could_be_guessed_opens_nothing() -> None:

@@ -13,10 +13,11 @@ from chathttp.sockjs.limits import SockjsLimits
 from chathttp.sockjs.session import HttpSession
 
 LIMITS = SockjsLimits(max_frame_bytes=100, outbox_limit_bytes=200, take_timeout=3.0, max_senders=2)
+PEER = Peer("192.0.2.1", 50_000)
 
 
 def new_session() -> HttpSession:
-    return HttpSession("xhr", Peer("192.0.2.1", 50_000), LIMITS)
+    return HttpSession("xhr", PEER, LIMITS)
 
 
 def offer(session: HttpSession, text: str) -> bool:
@@ -25,7 +26,7 @@ def offer(session: HttpSession, text: str) -> bool:
 
 async def poll(session: HttpSession) -> str:
     """A request that receives one frame."""
-    assert session.attach()
+    assert session.attach(PEER)
     out = await session.next_out()
     session.written()
     session.detach(interrupted=False)
@@ -71,28 +72,28 @@ async def test_a_client_that_nothing_was_sent_to_gets_a_heartbeat(autojump_clock
 async def test_a_ping_ends_the_response_so_that_the_client_shows_itself(autojump_clock: MockClock) -> None:
     session = new_session()
     await poll(session)
-    session.attach()
+    session.attach(PEER)
     session.ping()
     out = await session.next_out()
     assert (out.frame, out.ends) == (b"h", True)
     session.written()
     session.detach(interrupted=False)
     await trio.sleep(1)
-    session.attach()
+    session.attach(PEER)
     assert session.last_received == trio.current_time()
 
 
 async def test_a_second_request_may_not_receive_beside_the_first() -> None:
     session = new_session()
-    assert session.attach()
-    assert not session.attach()
+    assert session.attach(PEER)
+    assert not session.attach(PEER)
     session.detach(interrupted=False)
-    assert session.attach()
+    assert session.attach(PEER)
 
 
 async def test_messages_come_in_the_order_of_the_requests(nursery: trio.Nursery) -> None:
     session = new_session()
-    session.attach()
+    session.attach(PEER)
     await session.put(["1", "2"])
     nursery.start_soon(session.put, ["3"])
     assert [await session.receive() for _ in range(3)] == ["1", "2", "3"]
@@ -100,7 +101,7 @@ async def test_messages_come_in_the_order_of_the_requests(nursery: trio.Nursery)
 
 async def test_a_request_that_sends_waits_for_a_slow_session_and_is_refused_in_time(autojump_clock: MockClock) -> None:
     session = new_session()
-    session.attach()
+    session.attach(PEER)
     await session.put(["1"])
     began = trio.current_time()
     with pytest.raises(ChatError) as caught:
@@ -115,7 +116,7 @@ async def test_a_request_that_sends_waits_for_a_slow_session_and_is_refused_in_t
 
 async def test_no_more_requests_wait_to_send_than_may(nursery: trio.Nursery, mock_clock: MockClock) -> None:
     session = new_session()
-    session.attach()
+    session.attach(PEER)
     await session.put(["1"])
     nursery.start_soon(session.put, ["2"])
     await trio.testing.wait_all_tasks_blocked()
@@ -129,7 +130,7 @@ async def test_no_more_requests_wait_to_send_than_may(nursery: trio.Nursery, moc
 
 async def test_a_message_above_the_limit_ends_it_as_too_big() -> None:
     session = new_session()
-    session.attach()
+    session.attach(PEER)
     await session.put(["é" * 50, "é" * 51])
     assert await session.receive() == "é" * 50
     assert (await end_of(session))[0] == 1009
@@ -153,7 +154,7 @@ async def test_who_receives_is_there_however_long_it_takes(nursery: trio.Nursery
         await end_of(session)
         ended.append(trio.current_time())
 
-    session.attach()
+    session.attach(PEER)
     nursery.start_soon(wait)
     await trio.sleep(10 * LIMITS.disconnect_delay)
     assert ended == []
@@ -195,7 +196,7 @@ async def test_a_response_that_breaks_off_ends_it_as_interrupted() -> None:
     session = new_session()
     await poll(session)
     offer(session, "may be lost")
-    session.attach()
+    session.attach(PEER)
     await session.next_out()
     session.detach(interrupted=True)
     assert await end_of(session) == (1002, "Connection interrupted")
@@ -217,7 +218,7 @@ async def test_a_response_that_is_stuck_does_not_make_dropped_messages_count_as_
     session, drained = new_session(), list[int]()
     session.on_drained = lambda: drained.append(1)
     await poll(session)
-    session.attach()
+    session.attach(PEER)
     offer(session, "x" * 40)
     await session.next_out()
     while not session.closed:

@@ -92,7 +92,9 @@ class Conversations(msgspec.Struct, rename="camel", frozen=True):
 
 
 class Socket(msgspec.Struct, rename="camel", frozen=True):
-    """A WebSocket. `user` is a pseudonym that holds as long as the process, unless the real id was asked for.
+    """A WebSocket, or what stands in for one: `transport` says which.
+
+    `user` is a pseudonym that holds as long as the process, unless the real id was asked for.
 
     `queued` of at most `limit` bytes wait in its outbox, `high_water` is the most that have; `dropped` counts frames.
     Nothing has come from it for `silent` of the `allowed` seconds before it is closed; `heartbeat` is what was agreed
@@ -113,6 +115,7 @@ class Socket(msgspec.Struct, rename="camel", frozen=True):
     silent: float
     allowed: float | None
     late: int
+    transport: str
 
 
 class Sockets(msgspec.Struct, rename="camel", frozen=True):

@@ -128,6 +128,7 @@ class Parts:
         return NodeFigures(
             connections=0 if edge is None else edge.connections,
             websockets=0 if edge is None else edge.sessions,
+            sessions={} if edge is None else dict(edge.sessions_by_transport),
             connects_refused=0 if edge is None else edge.refused,
             conversations=self.conversations.snapshot(limit=0),
             append_waiting=int(store["appendWaiting"]),

@@ -1,6 +1,6 @@
 """The node's metrics, in Prometheus's text format (prometheus.io, "Exposition formats")."""
 
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Final
 
 import trio
@@ -26,6 +26,8 @@ class NodeFigures:
 
     connections: int
     websockets: int
+    sessions: Mapping[str, int]
+    """By transport."""
     connects_refused: int
     conversations: DynamicSnapshot
     append_waiting: int
@@ -72,11 +74,21 @@ class _Scrape(Collector):
         yield from self.node
 
 
+def _sessions(by_transport: Mapping[str, int]) -> Metric:
+    family = GaugeMetricFamily("stackmentor_sessions", "Open sessions by transport.", labels=["transport"])
+    for transport, count in by_transport.items():
+        family.add_metric([transport], count)
+    return family
+
+
 def _families(figures: NodeFigures) -> list[Metric]:
     conversations = figures.conversations
     return [
         GaugeMetricFamily("stackmentor_connections", "Open TCP connections.", figures.connections),
-        GaugeMetricFamily("stackmentor_websockets", "Open WebSockets.", figures.websockets),
+        GaugeMetricFamily(
+            "stackmentor_websockets", "Open WebSockets, and SockJS sessions over HTTP.", figures.websockets
+        ),
+        _sessions(figures.sessions),
         CounterMetricFamily(
             "stackmentor_connects_refused_total",
             "WebSockets that were refused because too many came at once.",

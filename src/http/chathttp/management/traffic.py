@@ -14,6 +14,7 @@ from chathttp.management.observer import Observer
 from chathttp.management.slices import Budget, Looking
 from chathttp.management.sources import Sources
 from chathttp.session.inspection import SessionFigures
+from chathttp.sockjs.outbox import PendingLines
 
 _STEP = 64
 
@@ -132,6 +133,7 @@ class SocketsLook:
             silent=round(self._now - transport.last_received, 3),
             allowed=figures.silence_allowed,
             late=self._observer.lateness(identity),
+            transport=transport.name,
         )
 
 
@@ -140,4 +142,6 @@ def _figures_of(each: tuple[tuple[int, int, int], SessionFigures]) -> tuple[int,
 
 
 def _outbox(outlet: object) -> tuple[int, int, int]:
-    return (outlet.queued_bytes, outlet.high_water, outlet.dropped) if isinstance(outlet, Outbox) else (0, 0, 0)
+    if isinstance(outlet, Outbox | PendingLines):
+        return outlet.queued_bytes, outlet.high_water, outlet.dropped
+    return 0, 0, 0

@@ -7,6 +7,7 @@ from attrs import frozen
 from quart.wrappers.response import ResponseBody
 
 from chathttp.edge.outbox import Outbox
+from chathttp.edge.transport import Peer
 from chathttp.sockjs.codec import close_frame
 from chathttp.sockjs.session import STILL_OPEN, HttpSession, Out
 
@@ -35,9 +36,10 @@ EVENT_SOURCE: Final = Style(
 class Receiving(ResponseBody):
     """One response. Entered when it starts and left when it is over; `outbox` is its connection's."""
 
-    def __init__(self, session: HttpSession, style: Style, outbox: Outbox, *, most_bytes: int) -> None:
+    def __init__(self, session: HttpSession, style: Style, peer: Peer, outbox: Outbox, *, most_bytes: int) -> None:
         self._session = session
         self._style = style
+        self._peer = peer
         self._outbox = outbox
         self._left = most_bytes if style.streams else 1
         self._attached = False
@@ -45,7 +47,7 @@ class Receiving(ResponseBody):
         self._out: Out | None = None
 
     async def __aenter__(self) -> Self:
-        self._attached = self._session.attach()
+        self._attached = self._session.attach(self._peer)
         return self
 
     async def __aexit__(

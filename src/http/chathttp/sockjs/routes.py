@@ -45,7 +45,7 @@ def sockjs_blueprint(desk: SockjsDesk, settings: Settings) -> Blueprint:
         owner = request.cookies.get(COOKIE)
         found = desk.find(session, owner) or desk.open(session, style.name, _handshake(), owner)
         stream = cast("PrefixedStream", request.scope["state"][CONNECTION])
-        body = Receiving(found, style, stream.outbox, most_bytes=desk.limits.response_bytes)
+        body = Receiving(found, style, _peer(), stream.outbox, most_bytes=desk.limits.response_bytes)
         return Response(body, content_type=style.content_type)
 
     async def greet() -> Response:
@@ -130,8 +130,12 @@ def _check_origin(allowed: Collection[str]) -> None:
 
 
 def _handshake() -> HandshakeInfo:
+    return HandshakeInfo(request.path, request.query_string, _headers(), None, _peer())
+
+
+def _peer() -> Peer:
     host, port = request.scope["client"] or ("", 0)
-    return HandshakeInfo(request.path, request.query_string, _headers(), None, Peer(host, port or 0))
+    return Peer(host, port or 0)
 
 
 def _headers() -> tuple[tuple[bytes, bytes], ...]:

@@ -44,6 +44,7 @@ class HttpSession:
     def __init__(self, name: str, peer: Peer, limits: SockjsLimits, *, owner: str | None = None) -> None:
         self.name = name
         self.peer = peer
+        """Of the request that receives, or did so last."""
         self.owner = owner
         """What whoever opened it showed as his own, and has to show again; None when he showed nothing."""
         self.on_drained: Callable[[], None] | None = None
@@ -138,12 +139,13 @@ class HttpSession:
             self._senders -= 1
         self._wake()
 
-    def attach(self) -> bool:
+    def attach(self, peer: Peer) -> bool:
         """A request comes to receive. False when another one does already."""
         self.last_received = trio.current_time()
         if self._attached:
             return False
         self._attached = True
+        self.peer = peer
         self._end_response = False
         self._wake()
         return True

@@ -29,6 +29,7 @@ def facts(socket: Socket) -> list[tuple[str, str]]:
     return [
         ("socket", socket.id),
         ("peer", socket.peer),
+        ("transport", socket.transport),
         ("user", socket.user or "before CONNECT"),
         ("outbox", f"{words.size(socket.queued)} of {words.size(socket.limit)} wait"),
         ("high water", words.size(socket.high_water)),
@@ -56,6 +57,7 @@ def _row(each: Socket) -> Row:
         str(each.dropped),
         f"{seconds(each.silent)}/{seconds(each.allowed)}",
         each.heartbeat,
+        each.transport,
     )
     ranks = (
         each.id,
@@ -69,6 +71,7 @@ def _row(each: Socket) -> Row:
         each.dropped,
         each.silent,
         each.heartbeat,
+        each.transport,
     )
     target = Target(Kind.SOCKET, each.id)
     return Row(each.id, cells, level, ranks=ranks, target=target)
@@ -89,6 +92,7 @@ SPEC: Final = Spec(
         number("lost", 4, drop=2),
         number("silent", 15),
         Column("heart-beat", 16, drop=5),
+        Column("transport", 16, drop=6),
     ),
     rows,
     "no socket",

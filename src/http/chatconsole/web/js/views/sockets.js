@@ -32,6 +32,7 @@ const COLUMNS = [
     tone: (row) => (row.allowed !== null && row.silent > row.allowed * 0.8 ? 'warn' : ''),
   },
   { title: 'Kept alive by', width: '9rem', text: (row) => row.heartbeat, value: (row) => row.heartbeat },
+  { title: 'Transport', width: '9rem', text: (row) => row.transport, value: (row) => row.transport },
 ];
 
 export class SocketsView {
