@@ -194,10 +194,15 @@ async def test_marks_and_memberships_are_the_primarys_while_replay_is_paused(pai
         await chat.say(left, ann, "tea there")
         await caught_up(pair)
         await trio.to_thread.run_sync(pair.replica.pause)
-        await chat.conversations.save_marks(group, [Mark(bob, 1, 2)])
         await chat.conversations.remove_member(left, ann, bob)
+        assert await reader.listed(bob) == [(group, "tea again", 0)]
+        await chat.conversations.save_marks(group, [Mark(bob, 1, 2)])
         assert await reader.listed(bob) == [(group, "tea again", 1)]
-        assert await reader.found(bob, "tea") == [("tea again", 1), ("tea here", 1)]
+        assert dict(reader.router.on_primary) == {Reason.STALE: 1}
+        await chat.conversations.save_marks(group, [Mark(bob, 2, 2)])
+        (mine, _) = (await reader.users.conversations(ann, before=None, limit=50))[-1]
+        assert {each.user_id: each.last_read_seq for each in mine.participants} == {ann: 2, bob: 2}
+        assert await reader.found(bob, "tea") == [("tea again", 2), ("tea here", 2)]
         assert await reader.found(bob, "tea", left) == []
         assert reader.router.on_replica == 3
 

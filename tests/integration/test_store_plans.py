@@ -131,8 +131,9 @@ async def test_what_goes_before_a_read_of_the_replica_reads_no_whole_table(fille
             assert len(await users.shown(rooms)) == len(rooms)
             assert await database.fetch(REACH, ANN, None)
             assert await database.fetch(REACH, ANN, BIG_ROOM)
-            assert await database.fetchval(has_seen, rooms, [0] * len(rooms)) is True
-            assert await database.fetchval(has_seen, rooms, [10**9] * len(rooms)) is False
+            assert await database.fetchval(has_seen, rooms, [0] * len(rooms), [0] * len(rooms)) is True
+            assert await database.fetchval(has_seen, [BIG_ROOM], [20_200], [1]) is False
+            assert await database.fetchval(has_seen, rooms, [10**9] * len(rooms), [0] * len(rooms)) is False
     after = counters(filled_url, "seq_scan")
     assert {table: count - before[table] for table, count in after.items() if count != before[table]} == {}
 

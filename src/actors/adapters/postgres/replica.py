@@ -33,10 +33,16 @@ _REPLAYED: Final = """
 SELECT CASE WHEN pg_is_in_recovery() THEN pg_wal_lsn_diff(pg_last_wal_replay_lsn(), '0/0')::bigint END
 """
 # One that was promoted meanwhile has a history of its own.
+# Marks never fall, and who comes or goes raises the rev: with the same rev an older state has a lower sum.
 HAS_SEEN: Final = """
 SELECT pg_is_in_recovery() AND NOT EXISTS (
-    SELECT FROM unnest($1::uuid[], $2::bigint[]) seen (id, rev) LEFT JOIN conversations c ON c.id = seen.id
-    WHERE c.rev IS NULL OR c.rev < seen.rev
+    SELECT FROM unnest($1::uuid[], $2::bigint[], $3::bigint[]) seen (id, rev, marks)
+    LEFT JOIN conversations c ON c.id = seen.id
+    WHERE c.rev IS NULL OR c.rev < seen.rev OR (
+        c.rev = seen.rev AND seen.marks > 0 AND seen.marks > (
+            SELECT sum(p.last_read_seq + p.last_delivered_seq) FROM participants p WHERE p.conversation_id = seen.id
+        )
+    )
 )
 """
 _MOST_MARKS: Final = 4096
@@ -60,6 +66,14 @@ class Unused(Exception):
     def __init__(self, reason: Reason) -> None:
         super().__init__(reason.value)
         self.reason = reason
+
+
+@frozen
+class Seen:
+    """How far a conversation is for somebody: its rev and, where its marks matter, the sum of all of them."""
+
+    rev: int
+    marks: int = 0
 
 
 @frozen
@@ -133,8 +147,8 @@ class Replica:
             finally:
                 self._become("stopped")
 
-    async def read(self, seen: Mapping[UUID, int], read: Callable[[Queries], Awaitable[T]]) -> T:
-        """What `read` gives on a connection that has of each conversation at least the `rev` that is `seen`.
+    async def read(self, seen: Mapping[UUID, Seen], read: Callable[[Queries], Awaitable[T]]) -> T:
+        """What `read` gives on a connection that has of each conversation at least what is `seen`.
 
         `read` is run on the asyncio side. Raises `Unused`, and what `read` refuses.
         """
@@ -142,7 +156,7 @@ class Replica:
         wait = _FIRST_WAIT
         while True:
             self._admit()
-            answer = await self._perform(partial(_read_if_seen, list(seen), list(seen.values()), read))
+            answer = await self._perform(partial(_read_if_seen, seen, read))
             if not isinstance(answer, _Behind):
                 return answer
             left = give_up - trio.current_time()
@@ -254,10 +268,11 @@ class _Behind:
 
 
 async def _read_if_seen(
-    ids: list[UUID], revs: list[int], read: Callable[[Queries], Awaitable[T]], connection: Connection
+    seen: Mapping[UUID, Seen], read: Callable[[Queries], Awaitable[T]], connection: Connection
 ) -> T | _Behind:
+    revs, marks = [each.rev for each in seen.values()], [each.marks for each in seen.values()]
     # A statement after this one sees no less: replay goes forward only.
-    if not await connection.fetchval(HAS_SEEN, ids, revs):
+    if not await connection.fetchval(HAS_SEEN, list(seen), revs, marks):
         return _Behind()
     return await read(OnConnection(connection))
 

@@ -12,9 +12,9 @@ from cachetools import TTLCache
 from actors.adapters.postgres.database import Database
 from actors.adapters.postgres.history import PostgresMessageHistory
 from actors.adapters.postgres.queries import Queries
-from actors.adapters.postgres.replica import Reason, Replica, Unused
+from actors.adapters.postgres.replica import Reason, Replica, Seen, Unused
 from actors.adapters.postgres.search import PostgresMessageSearch
-from actors.adapters.postgres.users import ListedConversation, PostgresUserDirectory
+from actors.adapters.postgres.users import PostgresUserDirectory
 from actors.ports import ConversationCursor
 from actors.search import SearchCursor, SearchHit
 from chatcore.model import Conversation, Message
@@ -112,7 +112,7 @@ class RoutedHistoryPages:
         return await self._router.route(
             user_id,
             lambda replica: replica.read(
-                {conversation_id: seen_rev}, lambda queries: read(PostgresMessageHistory(queries))
+                {conversation_id: Seen(seen_rev)}, lambda queries: read(PostgresMessageHistory(queries))
             ),
             lambda: read(self._primary),
         )
@@ -140,7 +140,7 @@ class RoutedMessageSearch:
             rows = await self._queries.fetch(REACH, user_id, conversation_id)
             reads = {row["id"]: row["last_read_seq"] for row in rows}
             hits = await replica.read(
-                {row["id"]: row["rev"] for row in rows},
+                {row["id"]: Seen(row["rev"]) for row in rows},
                 lambda queries: PostgresMessageSearch(queries).search_among(
                     list(reads), user_id, query, after=after, limit=limit, depth=depth
                 ),
@@ -157,8 +157,8 @@ class RoutedMessageSearch:
 
 
 class RoutedUserDirectory(PostgresUserDirectory):
-    """Which conversations are on a page of a user's list, their order and his marks come from the primary; what is
-    shown of them, with members and messages, from the replica.
+    """Which conversations are on a page of a user's list, and in which order, comes from the primary; what is shown of
+    them, with members, marks and messages, from the replica.
     """
 
     def __init__(self, database: Database, router: ReadRouter) -> None:
@@ -172,11 +172,11 @@ class RoutedUserDirectory(PostgresUserDirectory):
             listed = await self.listed(user_id, before=before, limit=limit)
             ids = [each.cursor.conversation_id for each in listed]
             found = await replica.read(
-                {each.cursor.conversation_id: each.rev for each in listed},
+                {each.cursor.conversation_id: Seen(each.rev, each.marks) for each in listed},
                 lambda queries: PostgresUserDirectory(queries).shown(ids),
             )
             return [
-                (_with_marks(found[each.cursor.conversation_id], user_id, each), each.cursor)
+                (found[each.cursor.conversation_id], each.cursor)
                 for each in listed
                 # One that is gone there was deleted since.
                 if each.cursor.conversation_id in found
@@ -186,20 +186,3 @@ class RoutedUserDirectory(PostgresUserDirectory):
             return await super(RoutedUserDirectory, self).conversations(user_id, before=before, limit=limit)
 
         return await self._router.route(user_id, on_replica, on_primary)
-
-
-def _with_marks(conversation: Conversation, user_id: UUID, listed: ListedConversation) -> Conversation:
-    """Marks raise no rev, so the replica's may be older."""
-    return attrs.evolve(
-        conversation,
-        participants=tuple(
-            attrs.evolve(
-                each,
-                last_read_seq=max(each.last_read_seq, listed.read_seq),
-                last_delivered_seq=max(each.last_delivered_seq, listed.delivered_seq),
-            )
-            if each.user_id == user_id
-            else each
-            for each in conversation.participants
-        ),
-    )

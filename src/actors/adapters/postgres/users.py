@@ -56,22 +56,25 @@ WITH page AS MATERIALIZED (
 """
 # The same page with no more than says what must be seen of it.
 _LISTED: Final = """
-SELECT c.id, c.active_at, c.rev, p.last_read_seq, p.last_delivered_seq
-FROM participants p JOIN conversations c ON c.id = p.conversation_id
-WHERE p.user_id = $1 AND ($2::timestamptz IS NULL OR (c.active_at, c.id) < ($2, $3::uuid))
-ORDER BY c.active_at DESC, c.id DESC LIMIT $4
+SELECT page.id, page.active_at, page.rev, (
+    SELECT sum(m.last_read_seq + m.last_delivered_seq)::bigint FROM participants m WHERE m.conversation_id = page.id
+) AS marks
+FROM (
+    SELECT c.id, c.active_at, c.rev FROM participants p JOIN conversations c ON c.id = p.conversation_id
+    WHERE p.user_id = $1 AND ($2::timestamptz IS NULL OR (c.active_at, c.id) < ($2, $3::uuid))
+    ORDER BY c.active_at DESC, c.id DESC LIMIT $4
+) page ORDER BY page.active_at DESC, page.id DESC
 """
 _SHOWN: Final = f"{CONVERSATION} WHERE c.id = ANY ($1::uuid[])"
 
 
 @frozen
 class ListedConversation:
-    """One of a page of a user's list: its place, its rev, and his marks."""
+    """One of a page of a user's list: its place, its rev, and the sum of all its members' marks."""
 
     cursor: ConversationCursor
     rev: int
-    read_seq: int
-    delivered_seq: int
+    marks: int
 
 
 class PostgresUserDirectory:
@@ -120,10 +123,7 @@ class PostgresUserDirectory:
     async def listed(self, user_id: UUID, *, before: ConversationCursor | None, limit: int) -> list[ListedConversation]:
         """What `conversations` gives, without what is shown."""
         rows = await self._database.fetch(_LISTED, user_id, *_bound_of(before), limit)
-        return [
-            ListedConversation(_cursor_of(row), row["rev"], row["last_read_seq"], row["last_delivered_seq"])
-            for row in rows
-        ]
+        return [ListedConversation(_cursor_of(row), row["rev"], row["marks"]) for row in rows]
 
     async def shown(self, conversation_ids: Collection[UUID]) -> dict[UUID, Conversation]:
         """Those that exist, by id."""
