@@ -20,6 +20,7 @@ def member(user_id: UUID, read: int = 0, delivered: int = 0) -> Participant:
     return Participant(user_id, "", Role.MEMBER, datetime(2024, 1, 1, tzinfo=UTC), read, delivered)
 
 
+@pytest.mark.contract("marks never move back and are clamped")
 def test_reading_implies_delivered_is_clamped_and_never_goes_back() -> None:
     marks = Marks([member(ALICE)])
     assert marks.read(ALICE, 99, 7)

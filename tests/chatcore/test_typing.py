@@ -3,6 +3,7 @@
 from math import inf
 from uuid import UUID
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -11,6 +12,7 @@ from chatcore.typing import Typing
 ALICE, BOB = UUID(int=1), UUID(int=2)
 
 
+@pytest.mark.contract("limit typing events a second")
 def test_a_repeated_start_prolongs_and_is_no_news() -> None:
     typing = Typing(6.0, 1.0)
     assert typing.start(ALICE, 0.0)

@@ -75,6 +75,7 @@ def conversation(read: int) -> Conversation:
     )
 
 
+@pytest.mark.contract("Message has all fields")
 def test_a_live_message_has_all_fields_of_the_contract_and_is_unread() -> None:
     assert json.loads(JsonBodyEncoder().message(Event(kind=EventKind.CREATED, rev=8, message=message()))) == {
         "id": str(MID),

@@ -104,6 +104,7 @@ async def test_adding_who_is_there_changes_nothing(chat: Chat) -> None:
     assert (roster.conversation, roster.added) == (before, ())
 
 
+@pytest.mark.contract("who joins has nothing unread")
 async def test_rejoining_starts_at_the_last_seq_again(chat: Chat) -> None:
     ann, bob = await chat.people(2)
     room = await chat.group(ann, bob)

@@ -163,6 +163,7 @@ async def test_a_reply_names_its_message(chat: Chat) -> None:
     assert answer.reply_to == first.id
 
 
+@pytest.mark.contract("sending moves the sender's marks")
 async def test_sending_moves_the_senders_marks_to_his_message_and_nobody_elses(chat: Chat) -> None:
     ann, bob = await chat.people(2)
     room = await chat.group(ann, bob)
@@ -238,6 +239,7 @@ async def test_only_the_sender_edits_and_only_what_is_there(chat: Chat) -> None:
     assert await chat.load(room) == before
 
 
+@pytest.mark.contract("a deleted message is a tombstone")
 async def test_a_deleted_message_stays_as_a_tombstone(chat: Chat) -> None:
     ann = await chat.user()
     room = await chat.group(ann)

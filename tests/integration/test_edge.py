@@ -51,7 +51,7 @@ async def slow_client(edge: Edge) -> RawWebSocket:
     return await RawWebSocket(edge.clients[-1]).open()
 
 
-@pytest.mark.contract("close 1013")
+@pytest.mark.contract("close 1013", "a slow reader holds up nobody")
 async def test_a_client_that_stops_reading_slows_nobody_and_is_closed_with_1013() -> None:
     room = Room()
     async with running_edge(room.join, limits=EdgeLimits(outbox_limit_bytes=LIMIT), send_buffer=4096) as edge:

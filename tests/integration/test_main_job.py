@@ -111,6 +111,7 @@ async def test_twenty_senders_at_once_leave_one_gapless_order_for_every_subscrib
     assert len(received) == SENDERS
 
 
+@pytest.mark.contract("a slow reader holds up nobody")
 async def test_a_reader_who_stops_reading_neither_slows_the_others_nor_fills_the_server(server: DevServer) -> None:
     sender, reader, stuck = callers(server, 3)
     group = Rest(server.url, sender.token).make_group("slow", [reader.user_id, stuck.user_id])

@@ -183,6 +183,7 @@ async def test_others_run_while_the_callers_of_a_careful_batch_are_answered_and_
         assert set(waiting) == {0}
 
 
+@pytest.mark.contract("timestamps never fall")
 async def test_times_do_not_fall_when_the_clock_does(database_url: str) -> None:
     async with running(database_for_tests(database_url)) as database:
         chat = postgres_chat(database)

@@ -23,6 +23,7 @@ async def ear(town: Town, user_id: UUID) -> Ear:
     return listener
 
 
+@pytest.mark.contract("events message.created, message.updated, message.deleted")
 async def test_an_edit_and_a_tombstone_are_events_of_their_own() -> None:
     async with open_town() as town:
         room, alice, bob = await town.pair()
@@ -63,6 +64,7 @@ async def test_a_moderator_who_is_no_member_deletes() -> None:
         assert listening.revs == [2]
 
 
+@pytest.mark.contract("who joins has nothing unread")
 async def test_who_is_added_may_subscribe_and_starts_with_nothing_unread() -> None:
     async with open_town() as town:
         room, alice, bob = await town.pair()

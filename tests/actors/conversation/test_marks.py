@@ -45,6 +45,7 @@ async def test_a_mark_that_cannot_be_stored_is_told_once_it_is(autojump_clock: M
         assert hers.notices == [{"user": str(bob), "read": 1, "delivered": 1}]
 
 
+@pytest.mark.contract("limit mark events once a second and user")
 async def test_mark_events_of_a_user_come_at_most_once_a_second_and_the_last_is_never_lost(
     autojump_clock: MockClock,
 ) -> None:
@@ -216,6 +217,7 @@ async def test_nothing_is_delivered_to_a_connection_that_has_ended() -> None:
         assert (await town.node.marks(room))[bob].delivered_seq == 0
 
 
+@pytest.mark.contract("above 100 members no delivered marks and no presence")
 async def test_a_large_room_tells_of_reading_only_and_stores_deliveries_rarely(autojump_clock: MockClock) -> None:
     async with open_town(ConversationPolicy(large_room_members=3)) as town:
         people = await town.people(4)

@@ -2,6 +2,7 @@
 
 from itertools import pairwise
 
+import pytest
 import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
@@ -20,6 +21,7 @@ def told(ear: Ear) -> list[tuple[str, bool]]:
     return [(note["text"], note.get("mentioned", False)) for note in ear.heard]
 
 
+@pytest.mark.contract("mentions")
 async def test_only_who_is_mentioned_is_told_so_and_nobody_by_himself(autojump_clock: MockClock) -> None:
     async with open_town() as town:
         alice, bob, eve = await town.people(3)

@@ -229,6 +229,7 @@ async def test_presence_is_watched_while_somebody_listens_and_announced_to_him()
         assert watch.watched == {}
 
 
+@pytest.mark.contract("above 100 members no delivered marks and no presence")
 async def test_presence_follows_who_comes_and_goes_and_ends_where_the_room_grows_large() -> None:
     async with open_town(ConversationPolicy(large_room_members=3)) as town:
         room, alice, bob = await town.pair()

@@ -2,6 +2,7 @@
 
 from itertools import pairwise
 
+import pytest
 import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
@@ -17,6 +18,7 @@ async def listening(town: Town, *ears: Ear) -> None:
     await wait_all_tasks_blocked()
 
 
+@pytest.mark.contract("SUBSCRIBE /user/queue/notification")
 async def test_a_message_is_told_with_the_unread_count_of_each_and_a_burst_as_its_last(
     autojump_clock: MockClock,
 ) -> None:
@@ -36,6 +38,7 @@ async def test_a_message_is_told_with_the_unread_count_of_each_and_a_burst_as_it
         assert (his.heard[-1]["text"], his.heard[-1]["unread"]) == ("m6", 1)
 
 
+@pytest.mark.contract("limit notifications once a second and conversation")
 async def test_a_steady_stream_is_told_once_a_second(autojump_clock: MockClock) -> None:
     async with open_town() as town:
         room, alice, bob = await town.pair()

@@ -51,6 +51,7 @@ class FakeTransport:
         self.ended.set()
 
 
+@pytest.mark.contract("close 1012")
 async def test_closes_are_spread_over_the_time(autojump_clock: MockClock, nursery: trio.Nursery) -> None:
     sessions = Sessions()
     transports = [FakeTransport() for _ in range(400)]

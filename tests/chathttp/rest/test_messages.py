@@ -73,7 +73,7 @@ async def test_a_message_that_does_not_fit_names_the_field(
     assert (await rest.call("POST", "/api/messages", given, token=chat.alice)).field == field
 
 
-@pytest.mark.contract("error FORBIDDEN")
+@pytest.mark.contract("error FORBIDDEN", "403 to a stranger where there is something, else 404")
 async def test_a_stranger_neither_sends_nor_reads(rest: RestKit, chat: Chat) -> None:
     _, eve = await rest.user("eve")
     message = (await rest.send(chat.alice, chat.group)).json["id"]
@@ -87,6 +87,7 @@ async def test_a_stranger_neither_sends_nor_reads(rest: RestKit, chat: Chat) -> 
     assert [(each.status, each.error) for each in attempts] == [(403, "FORBIDDEN")] * 5
 
 
+@pytest.mark.contract("403 to a stranger where there is something, else 404")
 async def test_what_does_not_exist_is_not_found(rest: RestKit, chat: Chat) -> None:
     nothing = uuid4()
     attempts = [

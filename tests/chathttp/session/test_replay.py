@@ -150,7 +150,7 @@ async def test_beyond_the_limit_only_the_last_events_come_and_the_first_says_so(
         assert {f.header("history-truncated") for f in frames} == {None}
 
 
-@pytest.mark.contract("ack:client")
+@pytest.mark.contract("ack:client", "NACK")
 async def test_client_mode_starts_after_the_delivered_mark_and_acks_move_it(autojump_clock: MockClock) -> None:
     async with open_house() as house:
         alice, bob, group, _ = await room(house, 5)
