@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from typing import Final
 from uuid import UUID
 
+import psycopg
 import pytest
 import trio
 from attrs import frozen
@@ -111,6 +112,13 @@ async def eventually(holds: Callable[[], bool]) -> None:
             if holds():
                 return
             await trio.sleep(0.01)
+
+
+def backends(server: PostgresServer) -> set[int]:
+    """Processes of the node's connections there."""
+    with psycopg.connect(server.url(), autocommit=True) as connection:
+        found = connection.execute("SELECT pid FROM pg_stat_activity WHERE application_name = 'stackmentor'")
+        return {row[0] for row in found}
 
 
 async def caught_up(pair: Pair) -> None:
@@ -294,6 +302,7 @@ async def test_a_replica_that_freezes_holds_a_read_up_for_no_longer_than_a_probe
         group = await chat.group(ann)
         await chat.say(group, ann, "tea")
         await caught_up(pair)
+        before = backends(pair.replica)
         pair.replica.freeze()
         try:
             begun = time.monotonic()
@@ -305,6 +314,9 @@ async def test_a_replica_that_freezes_holds_a_read_up_for_no_longer_than_a_probe
         finally:
             pair.replica.thaw()
         await reader.until(None)
+        # Of a peer that fell silent no connection is trusted again, but perhaps the one that was answered.
+        await eventually(lambda: len(before & backends(pair.replica)) <= 1)
+        assert len(before) == 3
 
 
 async def test_a_replica_that_was_promoted_is_not_read(servers: Pair) -> None:

@@ -99,6 +99,11 @@ class Lane:
         ]
         group.create_task(self._run())
 
+    def drop(self) -> None:
+        """Connect all links anew: their peer may be gone without a word. On the asyncio side."""
+        for link in self._links:
+            link.drop()
+
     async def _run(self) -> None:
         tasks = [asyncio.create_task(link.run()) for link in self._links]
         try:

@@ -103,6 +103,12 @@ class Link:
             self._connection.terminate()
             self.wake()
 
+    def drop(self) -> None:
+        """Connect anew, also when it is at work. On the asyncio side."""
+        if self._connection is not None:
+            self._connection.terminate()
+            self.wake()
+
     async def _serve(self, connection: Connection) -> None:
         connection.add_termination_listener(self._on_termination)
         self._connection = connection

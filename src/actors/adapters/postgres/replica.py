@@ -119,16 +119,18 @@ class Replica:
         queue_limit: int = 1024,
         shown_reactors: int = 100,
     ) -> None:
-        links = LinkPolicy(guard=statement_timeout + _MARGIN)
         session = {**READER_SETTINGS, SHOWN_REACTORS: str(shown_reactors)}
 
-        def settings(target: str) -> LaneSettings:
-            return LaneSettings(ConnectOptions(target, connect_timeout, statement_timeout, session), links, rng)
+        def settings(target: str, timeout: float) -> LaneSettings:
+            options = ConnectOptions(target, connect_timeout, timeout, session)
+            return LaneSettings(options, LinkPolicy(guard=timeout + _MARGIN), rng)
 
         self._policy = policy
-        self._reads = CallQueue(pool_size, queue_limit, settings(url), "reads of the replica")
-        self._probe_replica = CallQueue(1, 1, settings(url), "probes of the replica")
-        self._probe_primary = CallQueue(1, 1, settings(primary_url), "the primary's position")
+        self._reads = CallQueue(pool_size, queue_limit, settings(url, statement_timeout), "reads of the replica")
+        patience = policy.probe_timeout
+        self._probe_replica = CallQueue(1, 1, settings(url, patience), "probes of the replica")
+        self._probe_primary = CallQueue(1, 1, settings(primary_url, patience), "the primary's position")
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._marks: deque[tuple[float, int]] = deque(maxlen=_MOST_MARKS)
         self._fresh_until: float | None = None
         self._answers = False
@@ -206,6 +208,7 @@ class Replica:
         raise Unused(Reason.DOWN)
 
     async def _serve(self, started: Callable[[], None]) -> None:
+        self._loop = asyncio.get_running_loop()
         async with asyncio.TaskGroup() as group:
             for calls in (self._reads, self._probe_replica, self._probe_primary):
                 calls.lane.start(group)
@@ -250,17 +253,20 @@ class Replica:
 
     def _become(self, error: str | None) -> None:
         """Down because of `error`, or up."""
-        answers = error is None
-        if answers is not self._answers or not self._since:
+        answers, answered = error is None, self._answers
+        self._answers, self._error = answers, error
+        if answers is not answered or not self._since:
             self._since = trio.current_time()
             if answers:
                 _log.info("the replica answers")
             else:
                 _log.warning("the replica is not used: %s", error)
-        self._answers, self._error = answers, error
-        if not answers:
+        if answered and not answers:
             for scope in self._under_way:
                 scope.cancel()
+            # When it answers again a connection from before may still not.
+            if self._loop is not None and not self._loop.is_closed():
+                self._loop.call_soon_threadsafe(self._reads.lane.drop)
 
 
 class _Behind:
