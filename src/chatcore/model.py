@@ -85,7 +85,10 @@ class Message:
 
 @frozen
 class Conversation:
-    """A conversation as the database has it, with all its present participants."""
+    """A conversation as the database has it, with all its present participants.
+
+    Messages below `first_seq` were deleted by retention; `cut_rev` is the `created_rev` of the last of them, else 0.
+    """
 
     id: UUID
     type: ConversationType
@@ -98,6 +101,7 @@ class Conversation:
     last_message: Message | None
     created_at: datetime
     updated_at: datetime
+    cut_rev: int = 0
 
 
 @frozen(slots=False)

@@ -12,17 +12,22 @@ from attrs import define, field
 from actors.adapters.memory import MemoryChat
 from actors.adapters.memory.attachments import MemoryAttachmentStore
 from actors.adapters.postgres.attachments import PostgresAttachmentStore
+from actors.adapters.postgres.claims import PostgresClaims
 from actors.adapters.postgres.conversations import PostgresConversationStore
 from actors.adapters.postgres.database import Database
+from actors.adapters.postgres.erasure import PostgresErasures
+from actors.adapters.postgres.export import PostgresExport
 from actors.adapters.postgres.groups import PostgresGroupStore
 from actors.adapters.postgres.history import PostgresMessageHistory
 from actors.adapters.postgres.messages import PostgresMessageLog
 from actors.adapters.postgres.relations import PostgresRelations
+from actors.adapters.postgres.retention import PostgresRetention
 from actors.adapters.postgres.search import PostgresMessageSearch
 from actors.adapters.postgres.standings import PostgresStandings
 from actors.adapters.postgres.users import PostgresUserDirectory
 from actors.attachments.ports import Attachment, AttachmentStore, Terms
 from actors.ports import ConversationStore, GroupStore, MessageHistory, MessageLog, Standings, UserDirectory
+from actors.privacy.ports import Claims, ErasureStore, ExportSource, RetentionStore
 from actors.relation_ports import Relations
 from actors.search import MessageSearch
 from chatcore.model import Appended, Conversation, ConversationType, NewMessage
@@ -41,6 +46,10 @@ class Chat:
     attachments: AttachmentStore = field(kw_only=True)
     groups: GroupStore
     relations: Relations
+    claims: Claims
+    retention: RetentionStore
+    erasures: ErasureStore
+    export: ExportSource
     ids: random.Random = field(factory=lambda: random.Random(7))
     _count: "itertools.count[int]" = field(factory=lambda: itertools.count(1))
 
@@ -125,6 +134,10 @@ def chat_over(twin: MemoryChat) -> Chat:
         attachments=MemoryAttachmentStore(twin.state),
         groups=twin.groups,
         relations=twin.relations,
+        claims=twin.claims,
+        retention=twin.retention,
+        erasures=twin.erasures,
+        export=twin.export,
     )
 
 
@@ -139,6 +152,10 @@ def postgres_chat(database: Database) -> Chat:
         attachments=PostgresAttachmentStore(database),
         groups=PostgresGroupStore(database),
         relations=PostgresRelations(database),
+        claims=PostgresClaims(database),
+        retention=PostgresRetention(database),
+        erasures=PostgresErasures(database),
+        export=PostgresExport(database),
     )
 
 

@@ -9,6 +9,7 @@ from attrs import define, field
 from actors.adapters.memory import MemoryChat
 from actors.adapters.memory.identity import MemoryIdentity
 from actors.identity_ports import StoredKey
+from actors.privacy.erased import Erased
 from chathttp.identity.config import IdentityConfig
 from chathttp.identity.keys import SigningKeys, make_key, parse_key
 from chathttp.identity.passwords import Passwords
@@ -64,6 +65,7 @@ class IdentityKit:
     config: IdentityConfig
     service: IdentityService
     verifier: TokenVerifier
+    erased: Erased
 
     async def sign_up(self, email: str = "jan@example.com", name: str = "Jan") -> None:
         """A confirmed account with `PASSWORD`."""
@@ -86,7 +88,9 @@ async def open_identity(config: IdentityConfig | None = None) -> IdentityKit:
     config = config or IdentityConfig()
     memory = MemoryChat(clock)
     stores, mails, passwords = MemoryIdentity(memory.users), LetterBox(), _passwords()
+    memory.on_erased.append(stores.forget)
+    erased = Erased(memory.erasures, refresh_seconds=1.0, tell_others=lambda _: None)
     keys = SigningKeys([_parsed(each) for each in await stores.load_or_store(_key())])
     service = IdentityService(stores, stores, keys, passwords, mails, config, clock)
-    verifier = TokenVerifier(keys, issuer=config.issuer, client_id=config.client_id)
-    return IdentityKit(memory, stores, keys, passwords, mails, clock, config, service, verifier)
+    verifier = TokenVerifier(keys, issuer=config.issuer, client_id=config.client_id, erased=erased)
+    return IdentityKit(memory, stores, keys, passwords, mails, clock, config, service, verifier, erased)

@@ -22,17 +22,21 @@ from actors.caching.cache import Cache
 from actors.caching.relations import CachedRelations
 from actors.caching.users import CachedUserDirectory
 from actors.conversation.directory import Conversations, supervise_conversations
+from actors.conversation.messages import Refresh
 from actors.conversation.policy import ConversationPolicy
 from actors.conversation.room import ConversationServices
 from actors.features.actor import Features
 from actors.identity_ports import Account
+from actors.privacy.erasure import Erasures
+from actors.privacy.export import Exports
 from actors.runtime.spec import RestartIntensity
 from actors.users.actor import Users
 from actors.users.messages import Notify
 from chathttp.attachments.transfers import ServedFiles, Transfers
 from chathttp.identity.config import IdentityConfig
 from chathttp.identity.tokens import TokenMint
-from chathttp.policies import block_cache_policy, user_cache_policy
+from chathttp.ids import IdSource
+from chathttp.policies import block_cache_policy, erasure_policy, export_policy, user_cache_policy
 from chathttp.rate import RateLimiter
 from chathttp.rest.app import create_app
 from chathttp.rest.services import Health, HealthState, Services
@@ -177,6 +181,16 @@ async def open_rest(
     attachments = attachment_desk(rows, chat.standings, disk, policy, now=kit.clock)
     presence = SeenUsers()
     health = HealthSwitch()
+    exports = Exports(chat.export, chat.claims, export_policy(settings), uuid4)
+    erasures = Erasures(
+        chat.erasures,
+        kit.erased,
+        lambda: conversations,
+        erasure_policy(settings),
+        holder=uuid4(),
+        changed=lambda conversation_id, _: conversations.ref(conversation_id).tell(Refresh()),
+        new_id=IdSource(),
+    )
     services = Services(
         settings=settings,
         verifier=kit.verifier,
@@ -196,6 +210,8 @@ async def open_rest(
         tell_users=notified.append,
         presence=presence,
         send_limiter=RateLimiter[UUID](settings.send_rate, settings.send_burst),
+        exports=exports,
+        erasures=erasures,
         health=Health(
             {"database": lambda: health.database, "redis": lambda: health.redis},
             ready=lambda: health.ready,
@@ -210,5 +226,6 @@ async def open_rest(
     async with trio.open_nursery() as nursery:
         await nursery.start(conversations.run)
         nursery.start_soon(features.run)
+        nursery.start_soon(erasures.run)
         yield RestKit(create_app(services), kit, conversations, health, notified, presence, mint, attachments)
         nursery.cancel_scope.cancel()

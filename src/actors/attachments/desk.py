@@ -124,6 +124,11 @@ class AttachmentDesk:
         )
         return Download(url, expires_at)
 
+    async def own_link(self, attachment: Attachment, lifetime: float) -> str:
+        """For its owner, whether or not he is still a member where it is."""
+        type_ = attachment.terms.content_type
+        return await self._objects.sign_download(attachment.object_key, attachment.file_name, type_, lifetime)
+
     async def check_uploads(self, owner_id: UUID, attachment_ids: Collection[UUID]) -> None:
         """Look whether what a message is to bear has been uploaded. Refuses nothing: the append does."""
         with trio.move_on_after(self._policy.check_timeout) as patience:

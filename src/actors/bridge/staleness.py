@@ -18,6 +18,8 @@ class Copied(Enum):
     """Lists of whom a user has blocked, by that user."""
     MEMBERS = "members"
     """Who is a member, by conversation."""
+    ERASED = "erased"
+    """Whose accounts are erased, by user."""
 
 
 @frozen

@@ -1,8 +1,9 @@
-"""The events of what an append has committed."""
+"""What an append has committed, as events, and where that leaves the conversation."""
 
 from collections.abc import Sequence
+from uuid import UUID
 
-from actors.conversation.messages import Post
+from actors.conversation.messages import Position, Post
 from actors.conversation.room import Room
 from chatcore.model import Appended, Event, EventKind, Message
 
@@ -37,3 +38,9 @@ def created(room: Room, post: Post, outcome: Appended) -> Event:
         attachment_ids=new.attachment_ids,
     )
     return Event(EventKind.CREATED, outcome.rev, message)
+
+
+def position(room: Room, user_id: UUID) -> Position:
+    """Where the conversation and a member stand."""
+    stored = room.conversation
+    return Position(room.gate.position, room.last_seq, room.marks.of(user_id), stored.first_seq, stored.cut_rev)

@@ -10,7 +10,7 @@ import trio
 from actors.bridge.news import Advanced, Committed
 from actors.conversation.agenda import Agenda, Task
 from actors.conversation.changes import Changes
-from actors.conversation.commits import created, runs
+from actors.conversation.commits import created, position, runs
 from actors.conversation.hearing import Hearing
 from actors.conversation.messages import (
     AddMembers,
@@ -28,7 +28,6 @@ from actors.conversation.messages import (
     MarkDelivered,
     MarkRead,
     Marks,
-    Position,
     Post,
     PresenceChanged,
     React,
@@ -264,7 +263,7 @@ class Handlers:
                 await self._changes.perform(room, message)
             case Join(user_id, reply):
                 await self._require_member(room, user_id)
-                reply.succeed(Position(room.gate.position, room.last_seq, room.marks.of(user_id)))
+                reply.succeed(position(room, user_id))
             case Attach(subscription, reply):
                 await self._require_member(room, subscription.user_id)
                 is_live = subscription.closed or room.attach(subscription)

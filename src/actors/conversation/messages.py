@@ -14,11 +14,15 @@ from chatcore.model import Appended, Event, Mark, NewMessage, Role
 
 @frozen
 class Position:
-    """Where the conversation and the asking member stand."""
+    """Where the conversation and the asking member stand. Of messages below `first_seq`, the last of which was created
+    at `cut_rev`, nothing is left.
+    """
 
     rev: int
     last_seq: int
     mark: Mark
+    first_seq: int = 1
+    cut_rev: int = 0
 
 
 @frozen

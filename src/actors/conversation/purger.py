@@ -3,7 +3,7 @@
 import trio
 
 from actors.ports import GroupStore
-from chatcore.errors import ChatError
+from actors.rounds import RoundFigures, every
 
 
 class Purger:
@@ -15,19 +15,18 @@ class Purger:
     def __init__(self, groups: GroupStore, *, interval: float, batch: int, pause: float = 0.05) -> None:
         self.purged = 0
         """Messages that were deleted."""
-        self.failures = 0
+        self._rounds = RoundFigures()
         self._groups = groups
         self._interval = interval
         self._batch = batch
         self._pause = pause
 
+    @property
+    def failures(self) -> int:
+        return self._rounds.failed
+
     async def run(self) -> None:
-        while True:
-            try:
-                await self._purge()
-            except ChatError:
-                self.failures += 1
-            await trio.sleep(self._interval)
+        await every(self._interval, self._purge, self._rounds, trio.Event)
 
     async def _purge(self) -> None:
         while purged := await self._groups.purge(self._batch):

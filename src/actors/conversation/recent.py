@@ -28,9 +28,18 @@ class Recent:
             self._events.append(event)
             self._bytes += len(event.body)
         while len(self._events) > self._max_events or self._bytes > self._max_bytes:
-            dropped = self._events.popleft()
-            self._bytes -= len(dropped.body)
-            self.floor = dropped.rev
+            self._drop()
+
+    def forget_below(self, seq: int) -> None:
+        """Drop everything up to the last event of a message below `seq`."""
+        last = max((event.rev for event in self._events if event.seq < seq), default=self.floor)
+        while self._events and self._events[0].rev <= last:
+            self._drop()
+
+    def _drop(self) -> None:
+        dropped = self._events.popleft()
+        self._bytes -= len(dropped.body)
+        self.floor = dropped.rev
 
     def after(self, rev: int) -> list[Encoded] | None:
         """What happened after `rev`; None when that is more than what is at hand."""

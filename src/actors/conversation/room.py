@@ -190,6 +190,8 @@ class Room:
 
     async def adopt(self, conversation: Conversation) -> None:
         """Take members and details from the database; what belongs to who is no member ends."""
+        if conversation.first_seq > self.conversation.first_seq:
+            self._recent.forget_below(conversation.first_seq)
         self.conversation = conversation
         self._names = {p.user_id: p.name for p in conversation.participants}
         self._mentionable = None

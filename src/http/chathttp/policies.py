@@ -10,6 +10,9 @@ from actors.bridge.sweeper import SweepPolicy
 from actors.caching.cache import CachePolicy
 from actors.conversation.policy import ConversationPolicy
 from actors.presence.policy import PresencePolicy
+from actors.privacy.erasure import ErasurePolicy
+from actors.privacy.export import ExportPolicy
+from actors.privacy.retention import RetentionPolicy
 from chathttp.edge.limits import EdgeLimits
 from chathttp.session.services import SessionPolicy
 from chathttp.settings import Settings
@@ -76,6 +79,30 @@ def session_policy(settings: Settings) -> SessionPolicy:
         replay_limit=settings.replay_limit,
         replay_page=settings.replay_page,
     )
+
+
+def retention_policy(settings: Settings) -> RetentionPolicy:
+    return RetentionPolicy(
+        days=settings.retention_days,
+        interval=settings.retention_interval,
+        batch=settings.retention_batch,
+        pause=settings.retention_pause,
+        lease=settings.privacy_lease,
+    )
+
+
+def erasure_policy(settings: Settings) -> ErasurePolicy:
+    return ErasurePolicy(
+        tombstone=settings.erasure_tombstones,
+        batch=settings.erasure_batch,
+        pause=settings.erasure_pause,
+        lease=settings.privacy_lease,
+        ask_timeout=settings.ask_timeout,
+    )
+
+
+def export_policy(settings: Settings) -> ExportPolicy:
+    return ExportPolicy(settings.export_interval, settings.export_limit)
 
 
 def attachment_policy(settings: Settings) -> AttachmentPolicy:

@@ -81,6 +81,7 @@ class MemoryConversationStore:
             self._state.faults.after("remove_member")
             return Roster(last, removed=(user_id,), deleted=True)
         del room.participants[user_id]
+        room.former.add(user_id)
         room.muted.pop(user_id, None)
         if gone.role is Role.OWNER and (successor := heir(room.participants.values())) is not None:
             room.participants[successor.user_id] = attrs.evolve(successor, role=Role.OWNER)
@@ -110,7 +111,7 @@ class MemoryConversationStore:
         self._state.faults.after("save_marks")
 
     def _check_users(self, field: str, user_ids: Collection[UUID]) -> None:
-        if any(each not in self._state.users for each in user_ids):
+        if any(each not in self._state.users or each in self._state.erased for each in user_ids):
             raise invalid(field, "names a user that does not exist")
 
     def _join(self, room: Room, user_id: UUID, role: Role, now: datetime) -> None:

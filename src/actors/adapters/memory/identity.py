@@ -50,6 +50,13 @@ class MemoryIdentity:
             self._accounts[account.user_id] = account
             self._by_email[account.email.lower()] = account.user_id
 
+    def forget(self, user_id: UUID) -> None:
+        """The account, its codes and its sign-ins end."""
+        self._accounts.pop(user_id, None)
+        self._by_email = {email: each for email, each in self._by_email.items() if each != user_id}
+        self._codes = {key: code for key, code in self._codes.items() if key[0] != user_id}
+        self._chains = {key: each for key, each in self._chains.items() if each.family.user_id != user_id}
+
     async def find(self, email: str) -> Account | None:
         user_id = self._by_email.get(email.lower())
         return None if user_id is None else await self._present(user_id)

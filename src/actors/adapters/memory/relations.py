@@ -1,6 +1,6 @@
 """In-memory twin of `Relations`."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from uuid import UUID
 
@@ -19,6 +19,10 @@ class MemoryRelations:
     def __init__(self, state: ChatState) -> None:
         self._state = state
         self._reports: dict[UUID, Report] = {}
+
+    @property
+    def all_reports(self) -> Collection[Report]:
+        return self._reports.values()
 
     async def block(self, blocker_id: UUID, blocked_id: UUID, *, max_blocks: int) -> UUID | None:
         await self._state.faults.before("block")

@@ -24,6 +24,7 @@ class Room:
     active_at: datetime
     updated_at: datetime
     first_seq: int = 1
+    cut_rev: int = 0
     last_seq: int = 0
     rev: int = 0
     pair: tuple[UUID, UUID] | None = None
@@ -34,6 +35,8 @@ class Room:
     reactions: dict[int, dict[str, dict[UUID, int]]] = attrs.field(factory=dict[int, dict[str, dict[UUID, int]]])
     """By seq, emoji and user the rev at which it came; no emoji without a user."""
     muted: dict[UUID, datetime] = attrs.field(factory=dict[UUID, datetime])
+    former: set[UUID] = attrs.field(factory=set[UUID])
+    """Who has left, or was removed."""
 
     def change(self, now: datetime) -> int:
         """The rev of a change made now."""
@@ -54,15 +57,18 @@ class Room:
             delivered = max(old.last_delivered_seq, min(delivered_seq, self.last_seq), read)
             self.participants[user_id] = attrs.evolve(old, last_read_seq=read, last_delivered_seq=delivered)
 
-    def forget_before(self, seq: int) -> None:
+    def forget_before(self, seq: int) -> list[Message]:
         """As retention does: delete the messages below `seq`."""
+        forgotten: list[Message] = []
         for old in range(self.first_seq, min(seq, self.last_seq + 1)):
             gone = self.messages.pop(old)
             self.reactions.pop(old, None)
             del self.seq_of[gone.id]
             if gone.client_message_id is not None:
                 del self.seq_of_client[gone.sender_id, gone.client_message_id]
-            self.first_seq = old + 1
+            self.first_seq, self.cut_rev = old + 1, gone.created_rev
+            forgotten.append(gone)
+        return forgotten
 
 
 @attrs.define(eq=False)
@@ -85,6 +91,8 @@ class ChatState:
     def __init__(self, now: Callable[[], datetime] | None = None) -> None:
         self.now = now or (lambda: datetime.now(UTC))
         self.users: dict[UUID, User] = {}
+        self.erased: dict[UUID, datetime] = {}
+        """Whose account was anonymised, and when."""
         self.rooms: dict[UUID, Room] = {}
         self.blocks: dict[UUID, list[UUID]] = {}
         """Whom a user has blocked, the latest first."""
@@ -126,6 +134,7 @@ class ChatState:
             None if last is None else self.present(last),
             room.created_at,
             room.updated_at,
+            room.cut_rev,
         )
 
     def may_bind(self, new: NewMessage) -> bool:
@@ -159,11 +168,16 @@ class ChatState:
         if not self.ended:
             return 0
         room = self.ended[0]
-        first = room.first_seq
-        room.forget_before(first + limit)
-        if room.first_seq - first < limit:
+        gone = self.delete_before(room, room.first_seq + limit)
+        if gone < limit:
             self.ended.pop(0)
-        return room.first_seq - first
+        return gone
+
+    def delete_before(self, room: Room, seq: int) -> int:
+        """Forget messages, and discard what they bore; how many they were."""
+        gone = room.forget_before(seq)
+        self.discard([each for message in gone for each in message.attachment_ids], self.now())
+        return len(gone)
 
     def rooms_of(self, user_id: UUID) -> Iterator[Room]:
         return (room for room in self.rooms.values() if user_id in room.participants)

@@ -39,7 +39,7 @@ class MemoryUserDirectory:
 
     async def update(self, user_id: UUID, *, name: str | None, profile_picture_url: str | None) -> User:
         await self._state.faults.before("update")
-        if (user := self._state.users.get(user_id)) is None:
+        if (user := self._state.users.get(user_id)) is None or user_id in self._state.erased:
             raise not_found("The user")
         if name is not None:
             user = attrs.evolve(user, name=name)
@@ -55,7 +55,8 @@ class MemoryUserDirectory:
         ranked = [
             (rank, user.name.lower(), user.id, user)
             for user in self._state.users.values()
-            if (rank := _rank(text.strip().lower(), user.name.lower())) is not None
+            if user.id not in self._state.erased
+            and (rank := _rank(text.strip().lower(), user.name.lower())) is not None
         ]
         found = [user for *_, user in sorted(ranked, key=lambda each: each[:3])]
         return found[offset : offset + limit], len(found)

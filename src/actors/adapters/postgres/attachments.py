@@ -10,9 +10,10 @@ from actors.adapters.rules import check_unused
 from actors.attachments.ports import Attachment, Terms
 from chatcore.errors import not_found
 
-_COLUMNS: Final = """
+ATTACHMENT: Final = """
 a.id, a.owner_id, a.object_key, a.file_name, a.content_type, a.size, a.uploaded_at, a.conversation_id, a.message_id
 """
+"""Columns of `attachments a` for `attachment_of`."""
 # The user's row keeps a user's promises apart; what refers to it takes a weaker lock and is not held up.
 _LOCK: Final = "SELECT FROM users WHERE id = $1 FOR NO KEY UPDATE"
 _UNUSED: Final = """
@@ -22,7 +23,7 @@ _PROMISE: Final = """
 INSERT INTO attachments (id, owner_id, object_key, file_name, content_type, size, upload_until)
 VALUES ($1, $2, $3, $4, $5, $6, clock_timestamp() + $7 * interval '1 second')
 """
-_FIND: Final = f"SELECT {_COLUMNS} FROM attachments a WHERE a.id = ANY ($1) AND a.discarded_at IS NULL"
+_FIND: Final = f"SELECT {ATTACHMENT} FROM attachments a WHERE a.id = ANY ($1) AND a.discarded_at IS NULL"
 _UPLOADED: Final = """
 UPDATE attachments SET uploaded_at = clock_timestamp() WHERE id = ANY ($1) AND uploaded_at IS NULL
 """
@@ -35,7 +36,7 @@ UPDATE attachments SET discarded_at = clock_timestamp() WHERE id IN (
 ) RETURNING id
 """
 _DISCARDED: Final = f"""
-SELECT {_COLUMNS} FROM attachments a WHERE a.discarded_at IS NOT NULL AND a.upload_until < clock_timestamp()
+SELECT {ATTACHMENT} FROM attachments a WHERE a.discarded_at IS NOT NULL AND a.upload_until < clock_timestamp()
 ORDER BY a.discarded_at LIMIT $1
 """
 _FORGET: Final = "DELETE FROM attachments WHERE id = ANY ($1) AND discarded_at IS NOT NULL"
@@ -60,7 +61,7 @@ class PostgresAttachmentStore:
         await self._database.transaction(run)
 
     async def find(self, attachment_ids: Collection[UUID]) -> list[Attachment]:
-        return [_attachment_of(row) for row in await self._database.fetch(_FIND, list(attachment_ids))]
+        return [attachment_of(row) for row in await self._database.fetch(_FIND, list(attachment_ids))]
 
     async def mark_uploaded(self, attachment_ids: Collection[UUID]) -> None:
         await self._database.fetch(_UPLOADED, list(attachment_ids))
@@ -69,13 +70,13 @@ class PostgresAttachmentStore:
         return len(await self._database.fetch(_DISCARD, older_than, limit))
 
     async def discarded(self, limit: int) -> list[Attachment]:
-        return [_attachment_of(row) for row in await self._database.fetch(_DISCARDED, limit)]
+        return [attachment_of(row) for row in await self._database.fetch(_DISCARDED, limit)]
 
     async def forget(self, attachment_ids: Collection[UUID]) -> None:
         await self._database.fetch(_FORGET, list(attachment_ids))
 
 
-def _attachment_of(row: Row) -> Attachment:
+def attachment_of(row: Row) -> Attachment:
     return Attachment(
         id=row["id"],
         owner_id=row["owner_id"],

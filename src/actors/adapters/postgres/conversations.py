@@ -151,6 +151,8 @@ class PostgresConversationStore:
 
 
 async def _check_users(connection: Connection, field: str, user_ids: Collection[UUID]) -> None:
-    known = await connection.fetchval("SELECT count(*) FROM users WHERE id = ANY ($1)", list(user_ids))
+    known = await connection.fetchval(
+        "SELECT count(*) FROM users WHERE id = ANY ($1) AND erased_at IS NULL", list(user_ids)
+    )
     if known != len(set(user_ids)):
         raise invalid(field, "names a user that does not exist")

@@ -5,6 +5,7 @@ from uuid import UUID
 
 from actors.adapters.postgres.changing import change_under_lock, end, raised
 from actors.adapters.postgres.database import Database
+from actors.adapters.postgres.deleting import delete_oldest
 from actors.adapters.postgres.driver import Connection
 from actors.adapters.rules import check_end, check_role
 from actors.ports import Roster
@@ -12,18 +13,10 @@ from chatcore.model import Conversation, Participant, Role
 
 _SET_ROLE: Final = "UPDATE participants SET role = $3 WHERE conversation_id = $1 AND user_id = $2"
 _NEXT_DELETED: Final = "SELECT id FROM deleted_conversations ORDER BY id LIMIT 1 FOR UPDATE SKIP LOCKED"
-_PURGE: Final = """
-WITH gone AS (
-    DELETE FROM messages m WHERE m.conversation_id = $1 AND m.seq = ANY (ARRAY(
-        SELECT o.seq FROM messages o WHERE o.conversation_id = $1 ORDER BY o.seq LIMIT $2
-    )) RETURNING m.attachment_ids
-), discarded AS (
-    UPDATE attachments a SET discarded_at = coalesce(a.discarded_at, clock_timestamp())
-    FROM (SELECT unnest(gone.attachment_ids) AS id FROM gone) b WHERE a.id = b.id
-)
-SELECT count(*) FROM gone
+_PURGED: Final = """
+WITH forgotten AS (DELETE FROM former_participants WHERE conversation_id = $1)
+DELETE FROM deleted_conversations WHERE id = $1
 """
-_PURGED: Final = "DELETE FROM deleted_conversations WHERE id = $1"
 
 
 class PostgresGroupStore:
@@ -57,9 +50,9 @@ class PostgresGroupStore:
             conversation_id = await connection.fetchval(_NEXT_DELETED)
             if conversation_id is None:
                 return 0
-            purged: int = await connection.fetchval(_PURGE, conversation_id, limit)
-            if purged < limit:
+            purged = await delete_oldest(connection, conversation_id, first_seq=0, limit=limit, before=None)
+            if purged.count < limit:
                 await connection.execute(_PURGED, conversation_id)
-            return purged
+            return purged.count
 
         return await self._database.transaction(run)

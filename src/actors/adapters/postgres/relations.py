@@ -48,14 +48,15 @@ WITH found AS (
 )
 SELECT user_id FROM found
 """
-_FIELDS: Final = "id, message_id, conversation_id, sender_id, body, reporter_id, reason, created_at"
+REPORT: Final = "id, message_id, conversation_id, sender_id, body, reporter_id, reason, created_at"
+"""Columns of `reports` for `report_of`."""
 _REPORT: Final = f"""
 INSERT INTO reports (id, message_id, conversation_id, sender_id, body, reporter_id, reason)
-VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT DO NOTHING RETURNING {_FIELDS}
+VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT DO NOTHING RETURNING {REPORT}
 """
-_REPORTED: Final = f"SELECT {_FIELDS} FROM reports WHERE reporter_id = $1 AND message_id = $2"
+_REPORTED: Final = f"SELECT {REPORT} FROM reports WHERE reporter_id = $1 AND message_id = $2"
 _REPORTS: Final = f"""
-SELECT {_FIELDS} FROM reports WHERE id < coalesce($1::uuid, 'ffffffff-ffff-ffff-ffff-ffffffffffff')
+SELECT {REPORT} FROM reports WHERE id < coalesce($1::uuid, 'ffffffff-ffff-ffff-ffff-ffffffffffff')
 ORDER BY id DESC LIMIT $2
 """
 
@@ -114,16 +115,16 @@ class PostgresRelations:
                 reason,
             )
             if row is not None:
-                return _report_of(row), True
+                return report_of(row), True
             row = await connection.fetchrow(_REPORTED, reporter_id, message.id)
             if row is None:
                 raise ChatError(ErrorCode.CONFLICT, "Another report has this id")
-            return _report_of(row), False
+            return report_of(row), False
 
         return await self._database.transaction(run)
 
     async def reports(self, *, before: UUID | None, limit: int) -> Sequence[Report]:
-        return [_report_of(row) for row in await self._database.fetch(_REPORTS, before, limit)]
+        return [report_of(row) for row in await self._database.fetch(_REPORTS, before, limit)]
 
 
 async def _silence(connection: Connection, blocker_id: UUID, blocked_id: UUID, *, silenced: bool) -> UUID | None:
@@ -134,7 +135,7 @@ async def _silence(connection: Connection, blocker_id: UUID, blocked_id: UUID, *
     return await connection.fetchval(_SILENCE, conversation_id, blocked_id, silenced)
 
 
-def _report_of(row: Row) -> Report:
+def report_of(row: Row) -> Report:
     return Report(
         id=row["id"],
         message_id=row["message_id"],

@@ -51,7 +51,8 @@ MESSAGE: Final = (
 """Columns of `messages m` and its sender `users s` for `message_of`."""
 
 CONVERSATION: Final = f"""
-SELECT c.id, c.type, c.name, c.avatar_url, c.first_seq, c.last_seq, c.rev, c.active_at, c.created_at, c.updated_at,
+SELECT c.id, c.type, c.name, c.avatar_url, c.first_seq, c.last_seq, c.rev, c.cut_rev, c.active_at,
+    c.created_at, c.updated_at,
     p.user_ids, p.names, p.roles, p.joined_at, p.read_seqs, p.delivered_seqs, p.silenced, last.*
 FROM conversations c
 CROSS JOIN LATERAL (
@@ -126,4 +127,5 @@ def conversation_of(row: Row) -> Conversation:
         last_message=None if row["m_id"] is None else message_of(row),
         created_at=row["created_at"],
         updated_at=row["updated_at"],
+        cut_rev=row["cut_rev"],
     )

@@ -25,11 +25,13 @@ INSERT INTO users AS u (id, email, name) VALUES ($1, $2, $3) ON CONFLICT DO NOTH
 _UPDATE: Final = f"""
 UPDATE users u SET name = coalesce($2, u.name),
     profile_picture_url = CASE WHEN $3::text IS NULL THEN u.profile_picture_url ELSE nullif($3, '') END
-WHERE u.id = $1 RETURNING {USER}
+WHERE u.id = $1 AND u.erased_at IS NULL RETURNING {USER}
 """
 _ALL: Final = f"""
-SELECT total.n AS total, page.* FROM (SELECT count(*) AS n FROM users) total
-LEFT JOIN (SELECT {USER} FROM users u ORDER BY lower(u.name), u.id OFFSET $1 LIMIT $2) page ON true
+SELECT total.n AS total, page.* FROM (SELECT count(*) AS n FROM users WHERE erased_at IS NULL) total
+LEFT JOIN (
+    SELECT {USER} FROM users u WHERE u.erased_at IS NULL ORDER BY lower(u.name), u.id OFFSET $1 LIMIT $2
+) page ON true
 ORDER BY lower(page.name), page.id
 """
 # $1 is the text, $2 and $3 are patterns for a name, or a later word of it, that begins with the text.
@@ -37,7 +39,8 @@ _SEARCH: Final = f"""
 WITH found AS MATERIALIZED (
     SELECT {USER}, lower(u.name) LIKE $2 OR lower(u.name) LIKE $3 AS begins,
         word_similarity($1, lower(u.name)) AS similarity
-    FROM users u WHERE lower(u.name) LIKE $2 OR lower(u.name) LIKE $3 OR lower(u.name) %> $1
+    FROM users u
+    WHERE (lower(u.name) LIKE $2 OR lower(u.name) LIKE $3 OR lower(u.name) %> $1) AND u.erased_at IS NULL
 )
 SELECT total.n AS total, page.* FROM (SELECT count(*) AS n FROM found) total
 LEFT JOIN (

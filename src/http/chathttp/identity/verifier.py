@@ -1,6 +1,7 @@
 """Access tokens to principals."""
 
 from collections import OrderedDict
+from collections.abc import Container
 from hashlib import sha256
 from typing import Final, cast
 from uuid import UUID
@@ -45,14 +46,24 @@ def _expired() -> ChatError:
 class TokenVerifier:
     """Checks RS256 access tokens as Cognito issues them: signature, `exp`, `nbf`, `iss`, client id and `token_use`.
 
-    A good token is checked once: of the last `cache_size` ones the SHA-256 digest is kept with what it says.
+    Whose account is `erased` has no good token. One is checked once: of the last `cache_size` good ones the SHA-256
+    digest is kept with what it says.
     """
 
-    def __init__(self, keys: KeySource, *, issuer: str, client_id: str, cache_size: int = 50_000) -> None:
+    def __init__(
+        self,
+        keys: KeySource,
+        *,
+        issuer: str,
+        client_id: str,
+        cache_size: int = 50_000,
+        erased: Container[UUID] = frozenset(),
+    ) -> None:
         self._keys = keys
         self._issuer = issuer
         self._client_id = client_id
         self._cache_size = cache_size
+        self._erased = erased
         self._cache: OrderedDict[bytes, Principal] = OrderedDict()
 
     def verify(self, token: str, now: float) -> Principal:
@@ -70,6 +81,8 @@ class TokenVerifier:
             self._cache.move_to_end(digest)
         if now >= principal.expires_at:
             raise _expired()
+        if principal.user_id in self._erased:
+            raise unauthorized("The account was deleted")
         return principal
 
     def _check(self, token: str, now: float) -> Principal:

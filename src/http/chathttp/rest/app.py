@@ -16,6 +16,7 @@ from chathttp.rest.groups import groups_blueprint
 from chathttp.rest.health import health_blueprint
 from chathttp.rest.messages import messages_blueprint
 from chathttp.rest.presence import presence_blueprint
+from chathttp.rest.privacy import privacy_blueprint
 from chathttp.rest.reactions import reactions_blueprint
 from chathttp.rest.relations import blocks_blueprint, mutes_blueprint, reports_blueprint
 from chathttp.rest.search import search_blueprint
@@ -52,6 +53,7 @@ def create_app(services: Services) -> QuartTrio:
     install(app, services.settings)
     app.register_blueprint(auth_blueprint(services))
     app.register_blueprint(users_blueprint(services))
+    app.register_blueprint(privacy_blueprint(services))
     app.register_blueprint(conversations_blueprint(services))
     app.register_blueprint(groups_blueprint(services))
     app.register_blueprint(messages_blueprint(services))

@@ -101,7 +101,7 @@ def reports_blueprint(services: Services) -> Blueprint:
         message = await existing_message(services, given.message_id)
         await services.members.check(message.conversation_id, user_id)
         made, is_new = await services.relations.report(services.new_id(), message, user_id, reason)
-        return json_answer(_report_json(made), 201 if is_new else 200)
+        return json_answer(report_json(made), 201 if is_new else 200)
 
     @blueprint.get("/admin/reports")
     async def list_all() -> Response:
@@ -112,7 +112,7 @@ def reports_blueprint(services: Services) -> Blueprint:
         headers: dict[str, str] = {}
         if len(found) > limit:
             headers["Link"] = f'</api/admin/reports?limit={limit}&before={found[limit - 1].id}>; rel="next"'
-        return json_answer([_report_json(each) for each in found[:limit]], headers=headers)
+        return json_answer([report_json(each) for each in found[:limit]], headers=headers)
 
     return blueprint
 
@@ -124,7 +124,7 @@ def _utc(time: datetime | None) -> datetime | None:
         raise invalid("until", "is no time that there is in UTC") from None
 
 
-def _report_json(report: Report) -> _ReportJson:
+def report_json(report: Report) -> _ReportJson:
     return _ReportJson(
         report.id,
         report.message_id,

@@ -13,6 +13,8 @@ from actors.conversation.messages import ConversationMessage
 from actors.features.actor import Features
 from actors.ports import ConversationStore, HistoryPages, MessageHistory, Standings, UserDirectory
 from actors.presence.ports import PresenceLookup
+from actors.privacy.erasure import Erasures
+from actors.privacy.export import Exports
 from actors.relation_ports import Relations
 from actors.runtime.ref import Ref
 from actors.search import MessageSearch
@@ -80,6 +82,8 @@ class Services:
     tell_users: Callable[[Notify], None]
     presence: PresenceLookup
     send_limiter: RateLimiter[UUID]
+    exports: Exports
+    erasures: Erasures
     health: Health
     now: Callable[[], float]
     new_id: Callable[[], UUID]

@@ -130,11 +130,11 @@ class Replay:
         limit = self._policy.replay_limit
         if self._start.after is From.REV:
             floor = await self._patiently(partial(self._read_floor, position, limit))
-            self._truncated = floor is not None
+            self._truncated = floor is not None or self._start.number < position.cut_rev
             self._subscription.rev = self._start.number if floor is None else floor
             return None
         after = position.mark.delivered_seq if self._start.after is From.DELIVERED else self._start.number
-        self._truncated = position.last_seq - after > limit
+        self._truncated = position.last_seq - after > limit or after < position.first_seq - 1
         return max(after, position.last_seq - limit)
 
     async def _read_floor(self, position: Position, limit: int) -> int | None:

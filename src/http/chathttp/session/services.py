@@ -15,7 +15,7 @@ from actors.users.actor import Users
 from chathttp.edge.timer_wheel import Timers
 from chathttp.identity.verifier import TokenVerifier
 from chathttp.rate import RateLimiter
-from chathttp.session.inspection import Inspectable
+from chathttp.session.inspection import RunningSession
 from chathttp.stomp.limits import StompLimits
 from chathttp.stomp.session_state import ConnectionLimits
 
@@ -57,5 +57,5 @@ class SessionServices:
     now: Callable[[], float]
     new_id: Callable[[], UUID]
     policy: SessionPolicy
-    running: set[Inspectable] = field(factory=lambda: set[Inspectable]())
+    running: set[RunningSession] = field(factory=lambda: set[RunningSession]())
     """The sessions themselves."""

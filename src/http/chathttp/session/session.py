@@ -1,6 +1,6 @@
 """One STOMP connection from CONNECT to its end."""
 
-from collections.abc import Coroutine, Sequence
+from collections.abc import Container, Coroutine, Sequence
 from typing import assert_never
 from urllib.parse import parse_qs
 from uuid import UUID
@@ -127,6 +127,11 @@ class _Session:
             0 if self._sender is None else self._sender.in_flight,
             *self._liveness.terms,
         )
+
+    def end_for(self, user_ids: Container[UUID], error: ChatError) -> None:
+        user_id = self._link.user_id
+        if user_id is not None and user_id in user_ids:
+            self._link.end(error)
 
     async def _read_while_replaying(self) -> None:
         """Read on while something is replayed. There is a nursery only then: most connections wait most of the time."""

@@ -1,6 +1,6 @@
 """What a node keeps copies of, and how it hears that they are out of date."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from uuid import UUID
 
 from actors.bridge.actor import Bridge
@@ -16,7 +16,9 @@ from chathttp.wiring.stores import Stores
 
 
 class Caches:
-    """`users`, `relations` and `members` answer from copies; `members_changed` is to be called with a conversation."""
+    """`users`, `relations` and `members` answer from copies; `members_changed` is to be called with a conversation,
+    `profiles_changed` with users whom this node or another has changed otherwise than by `users`.
+    """
 
     def __init__(self, settings: Settings, stores: Stores, relay: StaleRelay, bridge: Bridge | None) -> None:
         def is_told() -> bool:
@@ -33,7 +35,7 @@ class Caches:
             members.invalidate([conversation_id])
             relay.tell_stale(Copied.MEMBERS, conversation_id)
 
-        def profiles_outdated(user_ids: tuple[UUID, ...]) -> None:
+        def profiles_outdated(user_ids: Collection[UUID]) -> None:
             profiles.invalidate(user_ids)
             for user_id in user_ids:
                 stores.reads.profile_changed(user_id)
@@ -48,6 +50,7 @@ class Caches:
         self.relations = CachedRelations(stores.relations, blocks, changed=tell(Copied.BLOCKS))
         self.members = Members(stores.standings, members)
         self.members_changed = members_changed
+        self.profiles_changed = profiles_outdated
         if bridge is not None:
             bridge.give_stale_to(Copied.USERS, profiles_outdated)
             bridge.give_stale_to(Copied.BLOCKS, blocks.invalidate)

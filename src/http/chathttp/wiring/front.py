@@ -20,7 +20,7 @@ from chathttp.policies import session_policy
 from chathttp.rate import RateLimiter
 from chathttp.rest.app import create_app
 from chathttp.rest.services import Health, Services
-from chathttp.session.inspection import Inspectable
+from chathttp.session.inspection import RunningSession
 from chathttp.session.services import SessionServices
 from chathttp.settings import Settings
 from chathttp.sockjs.desk import SockjsDesk
@@ -47,7 +47,7 @@ class Front:
         *,
         sockjs: SockjsDesk,
         timers: Timers,
-        running: set[Inspectable],
+        running: set[RunningSession],
         health: Health,
         new_id: IdSource,
     ) -> Self:
@@ -57,6 +57,7 @@ class Front:
             issuer=settings.jwt_issuer,
             client_id=settings.jwt_audience,
             cache_size=settings.token_cache_size,
+            erased=house.privacy.erased,
         )
         limiter = RateLimiter[UUID](settings.send_rate, settings.send_burst)
         services = Services(
@@ -79,6 +80,8 @@ class Front:
             tell_users=house.users.tell_everywhere,
             presence=house.presence,
             send_limiter=limiter,
+            exports=house.privacy.exports,
+            erasures=house.privacy.erasures,
             health=health,
             now=time.time,
             new_id=new_id,

@@ -26,6 +26,7 @@ from chathttp.policies import bridge_policy, conversation_policy, presence_polic
 from chathttp.settings import Settings
 from chathttp.wire import JsonBodyEncoder
 from chathttp.wiring.caches import Caches
+from chathttp.wiring.privacy import Privacy
 from chathttp.wiring.stores import Stores
 
 INTENSITY: Final = RestartIntensity(max_restarts=5, within=30.0)
@@ -74,6 +75,17 @@ class House:
             self.bridge.give_stale_to(Copied.FEATURES, lambda _: self.features.refresh())
             self.bridge.give_traces_to(self.tracer)
             self.tracer.report = self.bridge.tell_traced
+        self.privacy = Privacy(
+            settings,
+            stores,
+            relay,
+            lambda: self.conversations,
+            holder=self.tracer.node_id,
+            new_id=new_id,
+            users_changed=self.caches.profiles_changed,
+        )
+        if self.bridge is not None:
+            self.bridge.give_stale_to(Copied.ERASED, self.privacy.erased.hear)
         self.purger = Purger(stores.groups, interval=settings.purge_interval, batch=settings.purge_batch)
         self.conversations = supervise_conversations(
             ConversationServices(

@@ -2,9 +2,10 @@
 
 import random
 import socket
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from functools import partial
 from typing import Final
+from uuid import UUID
 
 import structlog
 import trio
@@ -20,6 +21,7 @@ from chathttp.edge.server import EdgeServer
 from chathttp.edge.share import ListenerShare
 from chathttp.edge.timer_wheel import Timers
 from chathttp.identity.keys import await_signing_keys
+from chathttp.identity.verifier import unauthorized
 from chathttp.ids import IdSource
 from chathttp.management.gathering import Parts
 from chathttp.management.read_metrics import ReplicaFigures
@@ -28,7 +30,7 @@ from chathttp.node_log import response_headers, url_of
 from chathttp.policies import edge_limits
 from chathttp.rest.app import create_starting_app
 from chathttp.rest.services import Health, HealthState
-from chathttp.session.inspection import Inspectable
+from chathttp.session.inspection import RunningSession, end_sessions
 from chathttp.session.session import serve_session
 from chathttp.settings import Settings, SettingsError
 from chathttp.sockjs.desk import SockjsDesk
@@ -75,7 +77,7 @@ class _Node:
         self._settings = settings
         self._on_ready = on_ready
         self._drain = trio.Event()
-        self._sessions: set[Inspectable] = set()
+        self._sessions: set[RunningSession] = set()
         self._management = ManagementServer(ManagementOptions.of(settings), self._parts, lambda: self._drain.set())
         self._share = share
         try:
@@ -92,6 +94,8 @@ class _Node:
         self._edge: EdgeServer | None = None
         self._ready = False
         bridge, replica = self._house.bridge, self._stores.replica
+        privacy = self._house.privacy
+        privacy.erased.closers.append(self._end_sessions_of)
         self._root = Supervisor(
             "node",
             [
@@ -104,6 +108,9 @@ class _Node:
                 ChildSpec("presence", partial(_run, self._house.presence.run)),
                 self._house.conversations.spec(),
                 ChildSpec("purger", partial(_run, self._house.purger.run)),
+                ChildSpec("erased", partial(_run, privacy.erased.run)),
+                ChildSpec("erasures", partial(_run, privacy.erasures.run)),
+                ChildSpec("retention", partial(_run, privacy.retention.run)),
                 ChildSpec("attachments", partial(_run, self._attachments.desk.run)),
                 ChildSpec("features", partial(_run, self._house.features.run)),
                 ChildSpec("timers", partial(_run, self._timers.run)),
@@ -178,6 +185,8 @@ class _Node:
                 self._unusable = error
                 self._root.stop()
                 return None
+        # Until they are known nobody's token may be believed.
+        await self._house.privacy.erased.loaded()
         return Front.of(
             self._settings,
             self._stores,
@@ -190,6 +199,9 @@ class _Node:
             health=health,
             new_id=self._new_id,
         )
+
+    def _end_sessions_of(self, user_ids: Collection[UUID]) -> None:
+        end_sessions(self._sessions, user_ids, unauthorized("The account was deleted"))
 
     def _take_listener(self) -> socket.socket:
         """The one that was opened at the start, or a new one for an edge that was restarted."""

@@ -6,8 +6,11 @@ from typing import Self
 from attrs import frozen
 
 from actors.adapters.postgres.attachments import PostgresAttachmentStore
+from actors.adapters.postgres.claims import PostgresClaims
 from actors.adapters.postgres.conversations import PostgresConversationStore
 from actors.adapters.postgres.database import Database
+from actors.adapters.postgres.erasure import PostgresErasures
+from actors.adapters.postgres.export import PostgresExport
 from actors.adapters.postgres.features import PostgresFeatureStore
 from actors.adapters.postgres.groups import PostgresGroupStore
 from actors.adapters.postgres.history import PostgresMessageHistory
@@ -15,6 +18,7 @@ from actors.adapters.postgres.identity import PostgresIdentity
 from actors.adapters.postgres.messages import PostgresMessageLog
 from actors.adapters.postgres.relations import PostgresRelations
 from actors.adapters.postgres.replica import Replica, ReplicaPolicy
+from actors.adapters.postgres.retention import PostgresRetention
 from actors.adapters.postgres.routed import ReadRouter, RoutedHistoryPages, RoutedMessageSearch, RoutedUserDirectory
 from actors.adapters.postgres.standings import PostgresStandings
 from chathttp.settings import Settings
@@ -39,6 +43,10 @@ class Stores:
     attachments: PostgresAttachmentStore
     users: RoutedUserDirectory
     identity: PostgresIdentity
+    claims: PostgresClaims
+    retention: PostgresRetention
+    erasures: PostgresErasures
+    export: PostgresExport
 
     @classmethod
     def of(cls, settings: Settings, rng: random.Random) -> Self:
@@ -72,6 +80,10 @@ class Stores:
             attachments=PostgresAttachmentStore(database),
             users=RoutedUserDirectory(database, reads),
             identity=PostgresIdentity(database),
+            claims=PostgresClaims(database),
+            retention=PostgresRetention(database),
+            erasures=PostgresErasures(database),
+            export=PostgresExport(database),
         )
 
 
