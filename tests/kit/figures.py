@@ -2,12 +2,14 @@
 
 from collections import Counter
 
+from actors.attachments.desk import AttachmentFigures
 from actors.bridge.actor import BridgeFigures
 from actors.bridge.broker import BrokerState, BrokerStatus
 from actors.caching.cache import CacheFigures
 from actors.runtime.snapshot import DynamicSnapshot
 from chathttp.management.metrics import NodeFigures
 from chathttp.management.read_metrics import ReplicaFigures
+from chathttp.management.storage_metrics import PurgeFigures, TransferFigures
 
 CONVERSATIONS = DynamicSnapshot(
     name="conversations",
@@ -62,4 +64,7 @@ FIGURES = NodeFigures(
     bridge=BRIDGE,
     caches=[CacheFigures("users", hits=51, misses=52, joined=53, evicted=54, invalidated=55, weight=56)],
     replica=ReplicaFigures(up=True, lag=0.25, on_replica=61, on_primary={"lag": 62}),
+    attachments=AttachmentFigures(promised=71, stored=72, expired=73, deleted=74, sweeps=75, sweeps_failed=76),
+    transfers=TransferFigures(active=77, refused=78),
+    purge=PurgeFigures(pending=True, purged=79, failures=80),
 )

@@ -57,7 +57,12 @@ class AttachmentFigures:
     """Since the start."""
 
     promised: int = 0
+    stored: int = 0
+    """Uploads that were seen whole here."""
+    expired: int = 0
+    """Discarded, because no message bore them in time."""
     deleted: int = 0
+    sweeps: int = 0
     sweeps_failed: int = 0
 
 
@@ -150,8 +155,12 @@ class AttachmentDesk:
     async def sweep(self) -> None:
         """Discard what was not used in time, and delete the bytes and then the rows of all that is discarded."""
         policy = self._policy
-        while await self._rows.discard_unused(older_than=policy.unused_lifetime, limit=_SWEEP_BATCH) == _SWEEP_BATCH:
-            pass
+        self.figures.sweeps += 1
+        more = True
+        while more:
+            expired = await self._rows.discard_unused(older_than=policy.unused_lifetime, limit=_SWEEP_BATCH)
+            self.figures.expired += expired
+            more = expired == _SWEEP_BATCH
         while gone := await self._rows.discarded(_SWEEP_BATCH):
             await self._objects.delete([each.object_key for each in gone])
             await self._rows.forget([each.id for each in gone])
@@ -163,4 +172,5 @@ class AttachmentDesk:
         seen = [each.id for each in attachments if await self._objects.holds(each.object_key, each.terms)]
         if seen:
             await self._rows.mark_uploaded(seen)
+            self.figures.stored += len(seen)
         return len(seen) == len(attachments)

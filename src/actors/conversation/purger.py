@@ -15,6 +15,8 @@ class Purger:
     def __init__(self, groups: GroupStore, *, interval: float, batch: int, pause: float = 0.05) -> None:
         self.purged = 0
         """Messages that were deleted."""
+        self.pending = False
+        """That messages are known to be left."""
         self._rounds = RoundFigures()
         self._groups = groups
         self._interval = interval
@@ -30,5 +32,7 @@ class Purger:
 
     async def _purge(self) -> None:
         while purged := await self._groups.purge(self._batch):
+            self.pending = True
             self.purged += purged
             await trio.sleep(self._pause)
+        self.pending = False

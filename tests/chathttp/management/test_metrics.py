@@ -31,6 +31,17 @@ OURS = {
     "stackmentor_users_watched": ("gauge", 15),
     "stackmentor_presence_delayed_total": ("counter", 16),
     "stackmentor_database_up": ("gauge", 1),
+    "stackmentor_attachments_promised_total": ("counter", 71),
+    "stackmentor_attachments_stored_total": ("counter", 72),
+    "stackmentor_attachments_expired_total": ("counter", 73),
+    "stackmentor_attachments_deleted_total": ("counter", 74),
+    "stackmentor_attachment_sweeps_total": ("counter", 75),
+    "stackmentor_attachment_sweep_failures_total": ("counter", 76),
+    "stackmentor_transfers": ("gauge", 77),
+    "stackmentor_transfers_refused_total": ("counter", 78),
+    "stackmentor_purge_pending": ("gauge", 1),
+    "stackmentor_purged_messages_total": ("counter", 79),
+    "stackmentor_purge_failures_total": ("counter", 80),
     "stackmentor_cache_hits_total": ("counter", 51),
     "stackmentor_cache_misses_total": ("counter", 52),
     "stackmentor_cache_joined_total": ("counter", 53),
@@ -90,6 +101,12 @@ async def test_a_node_without_a_replica_shows_nothing_of_one() -> None:
     assert not [name for name in found if "replica" in name]
 
 
+async def test_a_node_whose_files_are_in_s3_shows_no_transfers() -> None:
+    found = await scraped(lambda: evolve(FIGURES, transfers=None))
+    assert not [name for name in found if "transfer" in name]
+    assert "stackmentor_attachments_stored_total" in found
+
+
 async def test_a_lag_that_is_not_known_is_not_shown() -> None:
     assert FIGURES.replica is not None
     unknown = evolve(FIGURES.replica, lag=None)
@@ -100,7 +117,7 @@ async def test_a_lag_that_is_not_known_is_not_shown() -> None:
 
 async def test_a_node_without_redis_shows_nothing_of_it() -> None:
     found = await scraped(lambda: evolve(FIGURES, bridge=None))
-    assert not [name for name in found if "redis" in name or "bridge" in name or "sweep" in name]
+    assert not [name for name in found if "redis" in name or "bridge" in name or name.startswith("stackmentor_sweep")]
 
 
 @pytest.mark.parametrize(("up", "shown"), [(True, 1), (False, 0)])

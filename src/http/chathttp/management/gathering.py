@@ -7,6 +7,7 @@ from uuid import UUID
 import trio
 from attrs import frozen
 
+from actors.attachments.desk import AttachmentFigures
 from actors.bridge.actor import Bridge
 from actors.caching.cache import CacheFigures
 from actors.conversation.directory import Conversations
@@ -20,6 +21,7 @@ from chathttp.edge.server import EdgeServer
 from chathttp.management.metrics import NodeFigures
 from chathttp.management.read_metrics import ReplicaFigures
 from chathttp.management.sources import Actors, Sources
+from chathttp.management.storage_metrics import PurgeFigures, TransferFigures
 from chathttp.session.inspection import Inspectable
 
 PING_TIMEOUT = 1.0
@@ -105,6 +107,9 @@ class Parts:
     tracer: Tracer
     caches: Callable[[], Sequence[CacheFigures]]
     replica: Callable[[], ReplicaFigures | None]
+    attachments: AttachmentFigures
+    transfers: Callable[[], TransferFigures | None]
+    purge: Callable[[], PurgeFigures]
 
     def sources(self) -> Sources:
         return Sources(
@@ -141,6 +146,9 @@ class Parts:
             bridge=None if self.bridge is None else self.bridge.figures(),
             caches=self.caches(),
             replica=self.replica(),
+            attachments=self.attachments,
+            transfers=self.transfers(),
+            purge=self.purge(),
         )
 
     def _singles(self) -> list[tuple[ActorSnapshot, str, int]]:

@@ -11,11 +11,13 @@ from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamil
 from prometheus_client.process_collector import ProcessCollector
 from prometheus_client.registry import Collector, CollectorRegistry
 
+from actors.attachments.desk import AttachmentFigures
 from actors.bridge.actor import BridgeFigures
 from actors.caching.cache import CacheFigures
 from actors.runtime.snapshot import DynamicSnapshot
 from chathttp.management.bridge_metrics import bridge_families
 from chathttp.management.read_metrics import ReplicaFigures, cache_families, replica_families
+from chathttp.management.storage_metrics import PurgeFigures, TransferFigures, attachment_families, purge_families
 
 CONTENT_TYPE: Final = CONTENT_TYPE_LATEST
 
@@ -40,6 +42,10 @@ class NodeFigures:
     bridge: BridgeFigures | None
     caches: Sequence[CacheFigures]
     replica: ReplicaFigures | None
+    attachments: AttachmentFigures
+    transfers: TransferFigures | None
+    """None where clients go to S3."""
+    purge: PurgeFigures
 
 
 class Metrics:
@@ -132,6 +138,8 @@ def _families(figures: NodeFigures) -> list[Metric]:
             figures.presence_delayed,
         ),
         GaugeMetricFamily("stackmentor_database_up", "1 while the database can be had, else 0.", figures.database_up),
+        *attachment_families(figures.attachments, figures.transfers),
+        *purge_families(figures.purge),
         *cache_families(figures.caches),
         *([] if figures.replica is None else replica_families(figures.replica)),
         *([] if figures.bridge is None else bridge_families(figures.bridge)),

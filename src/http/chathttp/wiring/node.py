@@ -26,6 +26,7 @@ from chathttp.ids import IdSource
 from chathttp.management.gathering import Parts
 from chathttp.management.read_metrics import ReplicaFigures
 from chathttp.management.server import ManagementOptions, ManagementServer
+from chathttp.management.storage_metrics import PurgeFigures, TransferFigures
 from chathttp.node_log import response_headers, url_of
 from chathttp.policies import edge_limits
 from chathttp.rest.app import create_starting_app
@@ -246,7 +247,20 @@ class _Node:
             tracer=self._house.tracer,
             caches=self._house.caches.figures,
             replica=self._replica_figures,
+            attachments=self._attachments.desk.figures,
+            transfers=self._transfer_figures,
+            purge=self._purge_figures,
         )
+
+    def _transfer_figures(self) -> TransferFigures | None:
+        served = self._attachments.served
+        if served is None:
+            return None
+        return TransferFigures(active=served.transfers.active, refused=served.transfers.refused)
+
+    def _purge_figures(self) -> PurgeFigures:
+        purger = self._house.purger
+        return PurgeFigures(pending=purger.pending, purged=purger.purged, failures=purger.failures)
 
     def _replica_figures(self) -> ReplicaFigures | None:
         reads = self._stores.reads
