@@ -48,7 +48,7 @@ SELECT {REPORT} FROM reports WHERE reporter_id = $1 AND message_id > $2 ORDER BY
 """
 _ATTACHMENTS: Final = f"""
 SELECT {ATTACHMENT}, a.created_at FROM attachments a
-WHERE a.owner_id = $1 AND a.discarded_at IS NULL AND (a.created_at, a.id) > (coalesce($2, '-infinity'), $3)
+WHERE a.owner_id = $1 AND a.discarded_at IS NULL AND (a.created_at, a.id) > (coalesce($2::timestamptz, '-infinity'), $3)
 ORDER BY a.created_at, a.id LIMIT $4
 """
 _AUDIT: Final = """
