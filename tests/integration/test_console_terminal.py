@@ -20,6 +20,7 @@ from tests.kit.terminal import on_asyncio, terminal
 
 ROOT = Path(__file__).parents[2]
 LARGE = (140, 40)
+PATIENCE = 60.0
 
 
 def incident(name: str, data_dir: Path) -> DevServer:
@@ -100,6 +101,36 @@ def test_crash_loop_is_followed_from_the_warning_to_the_error(data_dir: Path) ->
                 await screen.sees("[4 actor]", f"conversations/{group}", "last error", "no template for a message")
 
         on_asyncio(test)
+
+
+def test_slow_consumer_is_followed_from_the_warning_to_the_socket_and_disconnected(data_dir: Path) -> None:
+    # A limit that it never comes to: it is slow for as long as nobody does anything about it.
+    env = {"STACKMENTOR_OUTBOX_LIMIT_BYTES": "67108864", "STACKMENTOR_SEND_RATE": "1000"}
+    with DevServer(data_dir, env=env) as server:
+        culprit = subprocess.Popen([sys.executable, "-m", "ops.incidents.slow_consumer", server.url], cwd=ROOT)
+        try:
+
+            async def test() -> None:
+                nodes = Nodes(data_dir)
+                [beacon] = nodes.find()
+                async with terminal(nodes, beacon, size=LARGE) as screen:
+                    await screen.press("8")
+                    await screen.sees("slow-consumer", "outbox.py:", "Outbox.run_writer", patience=PATIENCE)
+                    await screen.press("slash")
+                    await screen.write("slow-consumer")
+                    await screen.press("enter", "o")
+                    await screen.sees("[4 actor]", "slow consumer", "looks in a row", patience=PATIENCE)
+                    await screen.press("a")
+                    await screen.sees("Which action?", "disconnect 127.0.0.1:")
+                    await screen.press("enter")
+                    await screen.sees("its client comes back by itself", patience=PATIENCE)
+                    await screen.press("y")
+                    await screen.sees("is disconnected", patience=PATIENCE)
+
+            on_asyncio(test)
+        finally:
+            culprit.kill()
+            culprit.wait()
 
 
 def test_server_that_was_restarted_is_found_again(data_dir: Path) -> None:

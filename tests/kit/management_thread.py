@@ -56,13 +56,18 @@ class ManagementThread:
         """In the node's loop; from a Trio loop of the test's own."""
         await trio.to_thread.run_sync(partial(trio.from_thread.run_sync, work, trio_token=self._token))
 
-    async def block_until(self, over: threading.Event) -> None:
-        """The node's loop, for a minute at most; from a Trio loop of the test's own."""
+    async def block_until(self, over: threading.Event, *, task_status: trio.TaskStatus[None]) -> None:
+        """The node's loop, for a minute at most; from a Trio loop of the test's own. Has started once it is blocked."""
+        held = threading.Event()
 
         def block() -> None:
+            held.set()
             over.wait(60)
 
-        await self.run(block)
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self.run, block)
+            await trio.to_thread.run_sync(held.wait)
+            task_status.started()
 
     async def _live(self) -> None:
         self._over = trio.Event()

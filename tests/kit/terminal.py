@@ -42,7 +42,7 @@ class Terminal:
     async def write(self, text: str) -> None:
         await self.press(*["space" if each == " " else _KEYS.get(each, each) for each in text])
 
-    async def sees(self, *texts: str, patience: float = 10.0) -> str:
+    async def sees(self, *texts: str, patience: float = 30.0) -> str:
         """The screen, once all of that is on it."""
         deadline = asyncio.get_running_loop().time() + patience
         while True:
@@ -53,7 +53,7 @@ class Terminal:
             assert asyncio.get_running_loop().time() < deadline, f"{missing} not on the screen:\n{shown}"
             await asyncio.sleep(0.02)
 
-    async def loses(self, text: str, patience: float = 10.0) -> str:
+    async def loses(self, text: str, patience: float = 30.0) -> str:
         """The screen, once that is no more on it."""
         deadline = asyncio.get_running_loop().time() + patience
         while text in self.screen:

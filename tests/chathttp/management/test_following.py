@@ -70,7 +70,7 @@ async def test_following_begins_once_the_loop_is_free_and_tells_when_it_has() ->
         beacon = await trio.to_thread.run_sync(thread.start, thread.make(ManagementOptions()))
         async with talking_to(beacon.port, beacon.token) as talk, trio.open_nursery() as nursery:
             blocked = threading.Event()
-            nursery.start_soon(thread.block_until, blocked)
+            await nursery.start(thread.block_until, blocked)
             await talk.say(op="follow", id=1, every=0.1)
             looked = await talk.ask(op="look", id=2, view={"sections": ["loop"]})
             assert (looked["id"], looked["snapshot"]["loop"]["blocked"]["ended"]) == (2, False)

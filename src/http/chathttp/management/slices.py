@@ -27,17 +27,22 @@ class Budget:
         return self.spent >= self._whole
 
     async def run(self, looking: Looking[T]) -> T:
-        """In the loop: works for a slice, then lets the others work for as long."""
+        """In the loop: works for a slice, then lets the others work for as long. Another look after it begins in a turn
+        of its own.
+        """
         while True:
             began = perf_counter()
             try:
                 while perf_counter() - began < self._slice:
                     next(looking)
             except StopIteration as end:
-                return end.value
+                found: T = end.value
+                break
             finally:
                 self._account(perf_counter() - began)
             await trio.sleep(self._slice)
+        await trio.lowlevel.checkpoint()
+        return found
 
     def run_beside(self, looking: Looking[T]) -> T:
         """In another thread, while the loop stands still."""

@@ -18,6 +18,8 @@ from chathttp.management.slices import Budget, Looking
 
 _STEP: Final = 32
 """Tasks looked at between two chances to stop."""
+_LEAVES: Final = 1 << 62
+"""More than tasks are ever numbered to."""
 _IDS: Final = re.compile(r"[0-9a-f]{8}-[0-9a-f-]{27}|\d+")
 
 Since = Callable[[Task], tuple[float, bool] | None]
@@ -101,9 +103,7 @@ class TreeLook:
             yield from self._nursery(nursery, depth + 1, 0)
 
     def _nursery(self, nursery: trio.Nursery, depth: int, skip: int) -> Looking[None]:
-        children = sorted(nursery.child_tasks, key=trio_inside.number_of)
-        # Those that have tasks below them first: they are the structure, the others its leaves.
-        children.sort(key=lambda task: not task.child_nurseries)
+        children = yield from _in_order(nursery)
         listed = children[skip : skip + self._view.fan]
         others = children[:skip] + children[skip + self._view.fan :]
         scope = trio_inside.tell_scope(nursery.cancel_scope, self._now)
@@ -128,6 +128,16 @@ class TreeLook:
             if number % _STEP == 0:
                 yield
         return [api.Group(*key, count) for key, count in counts.most_common(self._view.fan)]
+
+
+def _in_order(nursery: trio.Nursery) -> Looking[list[Task]]:
+    """The children, those first that have tasks below them: they are the structure, the others its leaves."""
+    by_rank: dict[int, Task] = {}
+    for count, task in enumerate(nursery.child_tasks, 1):
+        by_rank[trio_inside.number_of(task) + (0 if task.child_nurseries else _LEAVES)] = task
+        if count % _STEP == 0:
+            yield
+    return [by_rank[rank] for rank in sorted(by_rank)]
 
 
 def stack(task: Task) -> api.Stack:

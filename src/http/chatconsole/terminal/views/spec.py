@@ -7,7 +7,7 @@ from attrs import field, frozen
 from chatconsole.api.messages import Section, Snapshot, View
 from chatconsole.terminal.board import Board
 from chatconsole.terminal.following import Followed
-from chatconsole.terminal.table import Column, Kind, Row, Sort, Target
+from chatconsole.terminal.table import Column, Row, Sort, Target
 
 LISTED = 500
 """Rows of a section that are asked for."""
@@ -61,6 +61,6 @@ class Spec:
             fan, limit = (WHOLE_FAN, 2 * LISTED) if whole else (FAN, LISTED)
             return View(sections, root=choice.root, fan=fan, limit=limit, reveal=choice.reveal)
         grep = choice.needle if self.greps else ""
-        if choice.subject is not None and choice.subject.kind is not Kind.SOCKET:
+        if choice.subject is not None:
             grep = choice.subject.id.removeprefix("conversations/")
         return View(sections, limit=LISTED, reveal=choice.reveal, grep=grep)
