@@ -1,6 +1,7 @@
 """The two documents show an example of everything that goes over the wire, and each is a valid one."""
 
 import json
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -11,6 +12,7 @@ from referencing import Registry, Resource
 from referencing.jsonschema import DRAFT202012
 
 from chatcore.errors import ErrorCode
+from chathttp import errors
 from chathttp.errors import EDGE
 from tests.kit.openapi import asyncapi, openapi, resolved
 
@@ -152,3 +154,8 @@ def test_every_message_and_every_channel_is_used() -> None:
 def test_the_errors_of_a_refused_send_are_shown() -> None:
     examples = asyncapi()["components"]["messages"]["RefusedSend"]["examples"]
     assert {each["payload"]["errorCode"] for each in examples} == STOMP_CODES
+
+
+def test_the_close_codes_are_told() -> None:
+    codes = {str(code) for name, code in vars(errors).items() if name.startswith("CLOSE_")}
+    assert codes <= set(re.findall(r"\b1\d{3}\b", asyncapi()["info"]["description"]))
