@@ -1,9 +1,11 @@
 """What the console costs: to a server that fans out while somebody looks, to a switch of tasks, and of one snapshot.
 
-`python -m ops.bench.console` keeps the figures as JSON. Times are in seconds.
+`python -m ops.bench.console` keeps the figures as JSON; `python -m ops.bench.readme` then puts them into the page.
 """
 
 import argparse
+import gc
+import os
 import statistics
 import sys
 import tempfile
@@ -18,8 +20,8 @@ from typing import Any, Final, cast
 from uuid import uuid4
 
 import trio
+import trio.abc
 import trio.testing
-from attrs import frozen
 
 from actors.conversation.room import Room
 from actors.runtime.cell import ActorContext
@@ -28,15 +30,20 @@ from actors.runtime.spec import RestartIntensity
 from chatconsole.api.messages import View
 from chatcore.gate import Gate
 from chatcore.marks import Marks
+from chathttp.collector import settle
 from chathttp.management.inspector import Inspector
-from chathttp.management.observer import Observer, StepClock
+from chathttp.management.observer import Observer
 from chathttp.management.traffic import Names
 from chathttp.management.watchdog import Watchdog
 from ops.bench.broadcast.build import build
 from ops.bench.broadcast.meter import Plan
+from ops.bench.console_report import Cost, FanOut, Switch, Whole, markdown
 from ops.bench.kept import write_kept
 from ops.bench.onlooker import onlooker
+from ops.bench.peers.bystanders import Bystanders
 from ops.bench.peers.processes import Cores, pin
+from ops.bench.peers.report import machine
+from ops.bench.peers.stackmentor import database_pids
 from ops.bench.room import measured_room
 from ops.bench.target import started_target
 from tests.kit.console import PlantedNode
@@ -50,71 +57,37 @@ LOOKS: Final[dict[str, list[dict[str, Any]]]] = {
     "nobody": [],
     "overview": [{"op": "watch", "id": 1, "view": {"sections": ["loop", "warnings", "actors", "sockets"]}}],
     "tasks": [{"op": "watch", "id": 1, "view": {"sections": ["loop", "tasks"]}}],
+    "follow elsewhere": [{"op": "follow", "id": 1, "conversation": "00000000-0000-0000-0000-000000000001"}],
     "follow": [{"op": "follow", "id": 1}],
 }
-"""What the one who looks asks for: each second, and of every message."""
+"""What the one who looks asks for, each second or of each message; by their names in the report."""
 
 
-@frozen
-class FanOut:
-    """Medians of the rounds: the server's CPU a delivery, and a delivery's time from the send, in milliseconds."""
-
-    looking: str
-    cpu: float
-    share: float
-    p50: float
-    p99: float
-
-
-@frozen
-class Switch:
-    """CPU of a switch of tasks, least and median of the rounds, and the share of the least beside nothing's."""
-
-    installed: str
-    least: float
-    median: float
-    share: float
-
-
-@frozen
-class Whole:
-    """One snapshot of everything; `step` is the longest time that the loop was held."""
-
-    conversations: int
-    tasks: int
-    took: float
-    step: float
-
-
-@frozen
-class Cost:
-    date: str
-    fan_out: Sequence[FanOut]
-    switches: Sequence[Switch]
-    snapshot: Whole
-
-
-def fan_out(rounds: int, seconds: float) -> list[FanOut]:
-    """Side by side on one server, round after round."""
+def fan_out(rounds: int, seconds: float) -> tuple[list[FanOut], float]:
+    """Side by side on one server, round after round; and the share of the cores that others had."""
     cpu: dict[str, list[float]] = {name: [] for name in LOOKS}
     p50: dict[str, list[float]] = {name: [] for name in LOOKS}
     p99: dict[str, list[float]] = {name: [] for name in LOOKS}
     cores = Cores.of_this_machine()
+    foreign: list[float] = []
     with tempfile.TemporaryDirectory(prefix="stackmentor-bench-") as directory, started_target() as target:
         pin([target.pid], cores.server)
         with measured_room(target, build(Path(directory)).meter, SUBSCRIBERS) as meter:
             pin([meter.pid], cores.others)
             meter.measure(Plan(seconds=1.0))
+            ours = [target.pid, *database_pids(target), meter.pid, os.getpid()]
             for _ in range(rounds):
                 for name, requests in LOOKS.items():
-                    with onlooker(target.data_dir, requests):
+                    others = Bystanders((*cores.server, *cores.others), ours)
+                    with others, onlooker(target.data_dir, requests):
                         seen = meter.measure(Plan(seconds=seconds))
                     assert seen.delivery is not None
                     cpu[name].append(seen.cpu["server"] / seen.deliveries)
                     p50[name].append(seen.delivery.p50)
                     p99[name].append(seen.delivery.p99)
+                    foreign.append(others.share)
     base = statistics.median(cpu["nobody"])
-    return [
+    rows = [
         FanOut(
             name,
             statistics.median(cpu[name]),
@@ -124,6 +97,7 @@ def fan_out(rounds: int, seconds: float) -> list[FanOut]:
         )
         for name in LOOKS
     ]
+    return rows, statistics.median(foreign)
 
 
 @contextmanager
@@ -154,7 +128,7 @@ def _nothing() -> Generator[None]:
     yield
 
 
-_INSTALLED: Final[dict[str, Callable[[], Any]]] = {
+INSTALLED: Final[dict[str, Callable[[], Any]]] = {
     "nothing": _nothing,
     "nothing, again": _nothing,
     "watchdog": _watchdog,
@@ -166,11 +140,11 @@ _INSTALLED: Final[dict[str, Callable[[], Any]]] = {
 
 async def switches(rounds: int) -> list[Switch]:
     """Two tasks that take turns, in CPU of the loop's thread."""
-    spent: dict[str, list[float]] = {name: [] for name in _INSTALLED}
-    order = list(_INSTALLED)
+    spent: dict[str, list[float]] = {name: [] for name in INSTALLED}
+    order = list(INSTALLED)
     for _ in range(rounds):
         for name in order:
-            with _INSTALLED[name]():
+            with INSTALLED[name]():
                 began = time.thread_time()
                 async with trio.open_nursery() as nursery:
                     for _ in range(2):
@@ -217,15 +191,42 @@ async def snapshot(rounds: int) -> Whole:
         for _ in range(TASKS - CONVERSATIONS):
             nursery.start_soon(_sleeper)
         await trio.testing.wait_all_tasks_blocked()
-        for _ in range(rounds):
-            clock = StepClock()
-            trio.lowlevel.add_instrument(clock)
-            took.append((await inspector.look(View(limit=CONVERSATIONS, fan=20))).took)
-            await trio.lowlevel.checkpoint()
-            trio.lowlevel.remove_instrument(clock)
-            steps.append(clock.longest[0].lasted)
+        with _collector_of_a_server():
+            for _ in range(rounds):
+                clock = _LongestStep()
+                trio.lowlevel.add_instrument(clock)
+                took.append((await inspector.look(View(limit=CONVERSATIONS, fan=20))).took)
+                await trio.lowlevel.checkpoint()
+                trio.lowlevel.remove_instrument(clock)
+                steps.append(clock.seconds)
         nursery.cancel_scope.cancel()
     return Whole(CONVERSATIONS, TASKS, statistics.median(took), statistics.median(steps))
+
+
+class _LongestStep(trio.abc.Instrument):
+    """In CPU of the loop's thread, so that others on the machine do not count."""
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+        self._began = time.thread_time()
+
+    def before_task_step(self, task: trio.lowlevel.Task) -> None:
+        del task
+        self._began = time.thread_time()
+
+    def after_task_step(self, task: trio.lowlevel.Task) -> None:
+        del task
+        self.seconds = max(self.seconds, time.thread_time() - self._began)
+
+
+@contextmanager
+def _collector_of_a_server() -> Generator[None]:
+    """A snapshot makes thousands of objects: the passes that they cause are a server's."""
+    before = gc.get_threshold()
+    settle()
+    yield
+    gc.unfreeze()
+    gc.set_threshold(*before)
 
 
 async def _sleeper() -> None:
@@ -246,21 +247,25 @@ def _room() -> Room:
     return cast("Room", room)
 
 
-def main() -> int:
+def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m ops.bench.console", description=__doc__)
     today = datetime.now(UTC).date().isoformat()
     parser.add_argument("--rounds", type=int, default=5, help="of which the median counts (default: %(default)s)")
     parser.add_argument("--seconds", type=float, default=2.0, help="of each fan-out (default: %(default)s)")
     parser.add_argument("--out", type=Path, default=_RESULTS / f"console-{today}.json")
-    given = parser.parse_args()
+    given = parser.parse_args(arguments)
+    rows, others = fan_out(given.rounds, given.seconds)
     cost = Cost(
-        today,
-        fan_out(given.rounds, given.seconds),
-        trio.run(switches, 2 * given.rounds),
-        trio.run(snapshot, given.rounds),
+        date=today,
+        machine=machine(),
+        subscribers=SUBSCRIBERS,
+        others=others,
+        fan_out=rows,
+        switches=trio.run(switches, 2 * given.rounds),
+        snapshot=trio.run(snapshot, given.rounds),
     )
     write_kept(cost, given.out)
-    print(given.out.read_text(), end="")
+    sys.stdout.write(markdown(cost))
     return 0
 
 

@@ -3,7 +3,8 @@
 from pathlib import Path
 from typing import Final
 
-from ops.bench import goals
+from ops.bench import console_report, goals
+from ops.bench.console_report import Cost
 from ops.bench.goals import Goals
 from ops.bench.growth_page import replace_part
 from ops.bench.kept import read_kept
@@ -14,8 +15,11 @@ _HERE: Final = Path(__file__).parent
 
 
 def page_with_results(page: str, results: Path) -> str:
-    """The page with the newest `bench-*.json` and `peers-*.json`. Raises ValueError when one is missing."""
+    """The page with the newest `bench-*.json`, `console-*.json` and `peers-*.json`. Raises ValueError when one is
+    missing.
+    """
     page = replace_part(page, "goals", goals.markdown(read_kept(_newest(results, "bench"), Goals)))
+    page = replace_part(page, "console", console_report.markdown(read_kept(_newest(results, "console"), Cost)))
     return replace_part(page, "peers", report.markdown(read_kept(_newest(results, "peers"), Report)))
 
 
