@@ -12,6 +12,8 @@ from ops.contract.shape import Documents, Node
 
 OPENAPI: Final = "openapi.yaml"
 ASYNCAPI: Final = "asyncapi.yaml"
+_PARTS: Final[Mapping[str, Node]] = {"payload": {}, "headers": {"type": "object"}}
+"""Of a message, and what they are when nothing is said of them."""
 _METHODS: Final = ("get", "put", "post", "delete", "patch", "head", "options")
 
 
@@ -127,8 +129,8 @@ class _Stomp:
             if other is None:
                 yield Change(f"{where} {name}", f"is not {direction.value} any more")
                 continue
-            for part in ("payload", "headers"):
-                schemas = [message.get(part, {})], [other.get(part, {})]
+            for part, otherwise in _PARTS.items():
+                schemas = [message.get(part, otherwise)], [other.get(part, otherwise)]
                 yield from self._schemas.breaking(f"{where} {name} {part}", *schemas, direction)
 
 

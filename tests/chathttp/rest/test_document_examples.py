@@ -130,8 +130,9 @@ def test_every_answer_that_can_bear_an_error_code_shows_it(code: ErrorCode) -> N
     assert shown
 
 
-def test_every_message_has_a_valid_example_and_a_summary_of_its_operation() -> None:
+def test_every_message_has_a_summary_and_a_valid_example_and_every_operation_a_summary() -> None:
     for name, message in asyncapi()["components"]["messages"].items():
+        assert message["summary"], name
         assert message["examples"], name
         for example in message["examples"]:
             if "payload" in message:

@@ -271,6 +271,9 @@ HARMLESS: dict[str, Change] = {
             {"required": ["name"], "properties": {"type": {"const": "user.renamed"}, "name": {"type": "string"}}}
         ),
     ),
+    "headers told of": lambda _, stomp: stomp["components"]["messages"]["Read"].update(
+        headers={"type": "object", "properties": {"receipt": {"type": "string"}}}
+    ),
     "new header of a frame": lambda _, stomp: stomp["components"]["messages"]["Receipt"]["headers"][
         "properties"
     ].update(rev={"type": "string"}),
