@@ -8,6 +8,7 @@ from actors.bridge.broker import BrokerState, BrokerStatus
 from actors.caching.cache import CacheFigures
 from actors.runtime.snapshot import DynamicSnapshot
 from chathttp.management.metrics import NodeFigures
+from chathttp.management.privacy_metrics import PrivacyFigures
 from chathttp.management.read_metrics import ReplicaFigures
 from chathttp.management.storage_metrics import PurgeFigures, TransferFigures
 
@@ -67,4 +68,20 @@ FIGURES = NodeFigures(
     attachments=AttachmentFigures(promised=71, stored=72, expired=73, deleted=74, sweeps=75, sweeps_failed=76),
     transfers=TransferFigures(active=77, refused=78),
     purge=PurgeFigures(pending=True, purged=79, failures=80),
+    privacy=PrivacyFigures(
+        retention_deleted=101,
+        retention_passes=102,
+        retention_failures=103,
+        oldest_age=104.0,
+        since_pass=105.0,
+        erasures_accepted=106,
+        erasures_finished=107,
+        erasures_delayed=108,
+        erasures_waiting=109,
+        tombstones=110,
+        erased=111,
+        exports_running=112,
+        exports_begun=113,
+        exports_broken_off=114,
+    ),
 )

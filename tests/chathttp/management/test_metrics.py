@@ -17,7 +17,6 @@ OURS = {
     "stackmentor_connections": ("gauge", 9),
     "stackmentor_websockets": ("gauge", 7),
     "stackmentor_sessions": ("gauge", 63),
-    "stackmentor_sessions": ("gauge", 63),
     "stackmentor_connects_refused_total": ("counter", 13),
     "stackmentor_conversations_live": ("gauge", 2),
     "stackmentor_conversations_crashes_total": ("counter", 4),
@@ -42,6 +41,20 @@ OURS = {
     "stackmentor_purge_pending": ("gauge", 1),
     "stackmentor_purged_messages_total": ("counter", 79),
     "stackmentor_purge_failures_total": ("counter", 80),
+    "stackmentor_retention_deleted_messages_total": ("counter", 101),
+    "stackmentor_retention_passes_total": ("counter", 102),
+    "stackmentor_retention_failures_total": ("counter", 103),
+    "stackmentor_retention_oldest_message_seconds": ("gauge", 104),
+    "stackmentor_retention_since_pass_seconds": ("gauge", 105),
+    "stackmentor_erasures_accepted_total": ("counter", 106),
+    "stackmentor_erasures_finished_total": ("counter", 107),
+    "stackmentor_erasures_delayed_total": ("counter", 108),
+    "stackmentor_erasures_waiting": ("gauge", 109),
+    "stackmentor_erasure_tombstones_total": ("counter", 110),
+    "stackmentor_erased_accounts": ("gauge", 111),
+    "stackmentor_exports": ("gauge", 112),
+    "stackmentor_exports_total": ("counter", 113),
+    "stackmentor_exports_broken_off_total": ("counter", 114),
     "stackmentor_cache_hits_total": ("counter", 51),
     "stackmentor_cache_misses_total": ("counter", 52),
     "stackmentor_cache_joined_total": ("counter", 53),
@@ -99,6 +112,13 @@ async def test_figures_of_the_node_are_on_the_page_with_their_types() -> None:
 async def test_a_node_without_a_replica_shows_nothing_of_one() -> None:
     found = await scraped(lambda: evolve(FIGURES, replica=None))
     assert not [name for name in found if "replica" in name]
+
+
+async def test_what_retention_has_not_seen_yet_is_not_shown() -> None:
+    unknown = evolve(FIGURES.privacy, oldest_age=None, since_pass=None)
+    found = await scraped(lambda: evolve(FIGURES, privacy=unknown))
+    assert not {"stackmentor_retention_oldest_message_seconds", "stackmentor_retention_since_pass_seconds"} & set(found)
+    assert "stackmentor_retention_passes_total" in found
 
 
 async def test_a_node_whose_files_are_in_s3_shows_no_transfers() -> None:

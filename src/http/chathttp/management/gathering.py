@@ -19,6 +19,7 @@ from chatconsole.api.parts import Backend
 from chatcore.errors import ChatError
 from chathttp.edge.server import EdgeServer
 from chathttp.management.metrics import NodeFigures
+from chathttp.management.privacy_metrics import PrivacyFigures
 from chathttp.management.read_metrics import ReplicaFigures
 from chathttp.management.sources import Actors, Sources
 from chathttp.management.storage_metrics import PurgeFigures, TransferFigures
@@ -110,6 +111,7 @@ class Parts:
     attachments: AttachmentFigures
     transfers: Callable[[], TransferFigures | None]
     purge: Callable[[], PurgeFigures]
+    privacy: Callable[[], PrivacyFigures]
 
     def sources(self) -> Sources:
         return Sources(
@@ -149,6 +151,7 @@ class Parts:
             attachments=self.attachments,
             transfers=self.transfers(),
             purge=self.purge(),
+            privacy=self.privacy(),
         )
 
     def _singles(self) -> list[tuple[ActorSnapshot, str, int]]:

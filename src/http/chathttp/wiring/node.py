@@ -250,6 +250,7 @@ class _Node:
             attachments=self._attachments.desk.figures,
             transfers=self._transfer_figures,
             purge=self._purge_figures,
+            privacy=self._house.privacy.figures,
         )
 
     def _transfer_figures(self) -> TransferFigures | None:

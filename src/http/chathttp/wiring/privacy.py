@@ -4,6 +4,8 @@ from collections.abc import Callable, Collection
 from typing import Protocol
 from uuid import UUID
 
+import trio
+
 from actors.bridge.news import Advanced, News
 from actors.bridge.staleness import Copied, StaleRelay
 from actors.conversation.directory import Conversations
@@ -13,6 +15,7 @@ from actors.privacy.erasure import Erasures
 from actors.privacy.export import Exports
 from actors.privacy.retention import Retention
 from chatcore.errors import ChatError
+from chathttp.management.privacy_metrics import PrivacyFigures
 from chathttp.policies import erasure_policy, export_policy, retention_policy
 from chathttp.settings import Settings
 from chathttp.wiring.stores import Stores
@@ -64,3 +67,23 @@ class Privacy:
             new_id=new_id,
         )
         self.exports = Exports(stores.export, stores.claims, export_policy(settings), new_id)
+
+    def figures(self) -> PrivacyFigures:
+        retention, erasures, exports = self.retention.figures, self.erasures.figures, self.exports
+        passed_at = retention.passed_at
+        return PrivacyFigures(
+            retention_deleted=retention.deleted,
+            retention_passes=retention.passes,
+            retention_failures=retention.rounds.failed,
+            oldest_age=retention.oldest_age,
+            since_pass=None if passed_at is None else trio.current_time() - passed_at,
+            erasures_accepted=erasures.accepted,
+            erasures_finished=erasures.finished,
+            erasures_delayed=erasures.failed,
+            erasures_waiting=erasures.waiting,
+            tombstones=erasures.tombstones,
+            erased=len(self.erased),
+            exports_running=exports.running,
+            exports_begun=exports.begun,
+            exports_broken_off=exports.broken_off,
+        )
