@@ -1,3 +1,4 @@
+from collections.abc import Generator
 from contextvars import ContextVar
 
 import pytest
@@ -5,6 +6,7 @@ import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
 from actors.runtime import ActorContext, ActorState, MailboxClosed, MailboxFull
+from actors.runtime.snapshot import DynamicSnapshot
 from chatcore.errors import ChatError, ErrorCode
 from tests.actors.runtime.worker import Pool, Work, running
 
@@ -258,3 +260,24 @@ class TestSnapshot:
                     supervisor.ref(key).tell(Work(number))
             assert [actor.name for actor in supervisor.snapshot(limit=2).actors] == ["pool/b", "pool/c"]
             assert len(supervisor.snapshot().actors) == 3
+
+    async def test_thousands_of_actors_are_told_of_in_steps_between_which_they_may_go(
+        self, autojump_clock: MockClock
+    ) -> None:
+        pool = Pool()
+        supervisor = pool.supervisor(max_children=1000)
+        async with running(supervisor):
+            for number in range(1000):
+                supervisor.ref(f"{number:03}").tell(Work(number))
+            steps = supervisor.snapshot_in_steps(500)
+            for _ in range(10):
+                next(steps)
+            await trio.sleep(pool.idle + 1)
+            assert len(supervisor) == 0
+            told: list[DynamicSnapshot] = []
+
+            def rest() -> Generator[None]:
+                told.append((yield from steps))
+
+            assert sum(1 for _ in rest()) > 10
+            assert len(told[0].actors) == 500

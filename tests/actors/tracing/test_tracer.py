@@ -189,3 +189,17 @@ class TestAcrossNodes:
         mock_clock.jump(ASKED_SECONDS + 1)
         there.pass_by([uuid4()], Hop.FAN_OUT_LAST)
         assert Tracing.by is None
+
+
+async def test_what_was_looked_at_and_not_told_is_given_again_with_what_came_since() -> None:
+    tracer = Tracer(HERE, limit=10)
+    follower = tracer.follow(Wanted())
+    first, second = new(), new()
+    tracer.begin(first)
+    lost, _ = tracer.look(follower)
+    tracer.begin(second)
+    found, follower.seen = tracer.look(follower)
+    assert [trace.message_id for trace in lost] == [first.id]
+    assert [trace.message_id for trace in found] == [first.id, second.id]
+    assert tracer.look(follower)[0] == []
+    tracer.unfollow(follower)

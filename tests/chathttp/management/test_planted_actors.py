@@ -111,6 +111,17 @@ def test_process_that_was_not_let_run_is_no_tasks_fault() -> None:
     assert "was not let run for 0.5 s" in warning.says
 
 
+def test_stall_is_remembered_from_its_end_however_long_it_was() -> None:
+    ended = Stall(time.time() - 600, 599.0, True, "step", "guilty", None, [])
+    [warning] = of_loop(None, [ended])
+    assert (warning.code, warning.subject, warning.says) == (
+        "no-checkpoint",
+        "guilty",
+        "no checkpoint for 599 s, 1 s ago",
+    )
+    assert not list(of_loop(None, [Stall(time.time() - 600, 530.0, True, "step", "guilty", None, [])]))
+
+
 async def test_actor_that_crashes_again_and_again_is_named_with_the_line() -> None:
     def behaviour(key: str) -> Any:
         async def run(context: ActorContext[str]) -> None:
