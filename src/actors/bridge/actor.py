@@ -80,6 +80,7 @@ class Bridge:
         self._outgoing = Outgoing(broker, self._envelopes, self._channels, self._peers, self._policy.outgoing)
         self._incoming = Incoming(self._envelopes, self._channels, conversations, tell_users, self._peers)
         self._is_up = False
+        self._was_hurried = False
         self._sweeper = Sweeper(
             progress,
             lambda: conversations().keys(),
@@ -126,8 +127,8 @@ class Bridge:
 
     @property
     def hears_all(self) -> bool:
-        """False while word of other nodes may be lost."""
-        return not self._is_hurried()
+        """False while word of other nodes may be lost, until all copies are in doubt because of it."""
+        return not (self._was_hurried or self._is_hurried())
 
     def give_presence_to(self, presence: PresenceNews) -> None:
         """Who is told what the other nodes tell of presence."""
@@ -219,14 +220,15 @@ class Bridge:
             self._incoming.presence.doubt(users)
 
     async def _beat(self) -> None:
-        was_hurried = False
         try:
             while True:
                 self._outgoing.beat()
                 is_hurried = self._is_hurried()
-                if is_hurried and not was_hurried:
+                if is_hurried and not self._was_hurried:
                     self._sweeper.hurry()
-                was_hurried = is_hurried
+                if self._was_hurried and not is_hurried:
+                    self._incoming.copies.doubt_all()
+                self._was_hurried = is_hurried
                 await trio.sleep(self._policy.beat_interval)
         finally:
             self._outgoing.farewell()

@@ -51,6 +51,8 @@ class Outgoing:
         self._limits = limits
         self._is_up = False
         self._overdue: dict[UUID, int] = {}
+        self._untold: set[str] = set()
+        """Kinds of copies of which word was lost."""
         self._work = trio.Event()
 
     @property
@@ -93,7 +95,9 @@ class Outgoing:
         self._drop_unless_sent(NODES, traced)
 
     def stale(self, stale: Stale) -> None:
-        self._drop_unless_sent(NODES, stale)
+        """What cannot be told now is told later, of all of its kind."""
+        if not (self._is_up and self._broker.publish(NODES, self._envelopes.seal(stale))):
+            self._tell_later(stale)
 
     def beat(self) -> None:
         if self._is_up:
@@ -111,6 +115,8 @@ class Outgoing:
             match content:
                 case Committed() | Advanced():
                     self._coalesce(UUID(each.channel.partition(".")[2]), _rev_of(content) or 0, content)
+                case Stale():
+                    self._tell_later(content)
                 case Beat() | Farewell():
                     pass
                 case _:
@@ -118,7 +124,7 @@ class Outgoing:
 
     def back(self) -> None:
         self._is_up = True
-        if self._overdue:
+        if self._overdue or self._untold:
             self._work.set()
 
     async def run(self) -> None:
@@ -126,13 +132,17 @@ class Outgoing:
         while True:
             await self._work.wait()
             self._work = trio.Event()
-            while self._is_up and self._overdue:
+            while self._is_up and (self._overdue or self._untold):
                 if not self._tell_some():
                     await trio.sleep(self._limits.retry_seconds)
                 await trio.lowlevel.checkpoint()
 
     def _tell_some(self) -> bool:
         """False when there is no room for more."""
+        for what in list(self._untold):
+            if not self._broker.publish(NODES, self._envelopes.seal(Stale(what))):
+                return False
+            self._untold.discard(what)
         for conversation_id, rev in list(self._overdue.items())[:256]:
             channel = self._channels.name(Kind.CONVERSATION, conversation_id)
             if not self._broker.publish(channel, self._envelopes.seal(Advanced(rev))):
@@ -148,6 +158,11 @@ class Outgoing:
         self.coalesced += isinstance(content, Committed)
         _trace(content, "told of later: Redis is away or behind")
         self._overdue[conversation_id] = max(rev, known or 0)
+        if self._is_up:
+            self._work.set()
+
+    def _tell_later(self, stale: Stale) -> None:
+        self._untold.add(stale.what)
         if self._is_up:
             self._work.set()
 
