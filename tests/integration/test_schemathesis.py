@@ -34,7 +34,7 @@ def test_every_answer_to_anything_fits_the_document(dev_server: DevServer, tmp_p
         *("run", str(SCHEMA_DIRECTORY / "openapi.yaml"), "--url", dev_server.url),
         *("--header", f"Authorization: Bearer {token}"),
         *("--exclude-checks", "positive_data_acceptance,ensure_resource_availability", "--warnings", "off"),
-        *("--phases", "examples,coverage,fuzzing"),
+        *("--phases", "examples,coverage,fuzzing", "--request-timeout", "60"),
         *("--generation-deterministic", "--max-examples", "10", "--continue-on-failure", "--no-color"),
     ]
     command += [part for name in ENDS_THE_ACCOUNT for part in ("--exclude-operation-id", name)]

@@ -129,6 +129,7 @@ def call_in_sequences(
         # An id may be well-formed and nobody's, the last who leaves ends a group, and a deleted message stays known.
         *("--exclude-checks", "positive_data_acceptance,ensure_resource_availability,use_after_free"),
         *("--warnings", "off", "--no-color", "--no-shrink", "--seed", "1", *excluded),
+        *("--request-timeout", "60"),
         *("--report", "ndjson", "--report-ndjson-path", "calls.ndjson", *more),
     ]
     return subprocess.run(
