@@ -87,16 +87,20 @@ class Stores:
         )
 
 
+def replica_policy(settings: Settings) -> ReplicaPolicy:
+    return ReplicaPolicy(
+        lag_limit=settings.replica_lag_limit,
+        patience=settings.replica_patience,
+        probe_interval=settings.replica_probe_interval,
+        probe_timeout=settings.replica_probe_timeout,
+    )
+
+
 def _replica(settings: Settings, rng: random.Random) -> Replica:
     return Replica(
         settings.database_replica_url,
         settings.database_url,
-        ReplicaPolicy(
-            lag_limit=settings.replica_lag_limit,
-            patience=settings.replica_patience,
-            probe_interval=settings.replica_probe_interval,
-            probe_timeout=settings.replica_probe_timeout,
-        ),
+        replica_policy(settings),
         rng=rng,
         pool_size=settings.replica_pool_size,
         statement_timeout=settings.statement_timeout,
