@@ -1,16 +1,19 @@
 """Whom a session belongs to, what is refused, and what ends it, over real requests."""
 
+import gc
 import json
+import weakref
 
 import pytest
 import trio
 import trio.testing
 
 from chathttp.edge.limits import EdgeLimits
+from chathttp.edge.transport import FrameTransport, HandshakeInfo
 from chathttp.settings import Settings
 from chathttp.sockjs.limits import SockjsLimits
 from tests.chathttp.edge.edge_kit import TEXT, Edge, until
-from tests.chathttp.sockjs.sockjs_kit import Answer, Browser, Polls, running_sockjs
+from tests.chathttp.sockjs.sockjs_kit import Answer, Browser, Polls, echo, running_sockjs
 
 SESSION = "/ws/000/abcdefgh"
 ORIGIN = "https://app.example.com"
@@ -174,3 +177,29 @@ async def test_a_drain_tells_every_client_and_opens_no_more_sessions(nursery: tr
         assert said == 'c[1012,"the server restarts"]\n'
         await kept.aclose()
         await socket.stream.aclose()
+
+
+async def test_a_stream_outlives_what_an_idle_connection_may_have() -> None:
+    limits = EdgeLimits(keep_alive_timeout=0.1, request_head_timeout=0.1, sockjs=SockjsLimits(heartbeat=0.05))
+    async with running_sockjs(sockjs=limits.sockjs, limits=limits) as edge:
+        answer = await stream(edge)
+        assert [await answer.piece() for _ in range(10)] == [b"h\n"] * 10
+
+
+async def test_a_session_that_is_over_is_freed_without_the_collector() -> None:
+    seen: list[weakref.ref[FrameTransport]] = []
+
+    async def remember(transport: FrameTransport, handshake: HandshakeInfo) -> None:
+        seen.append(weakref.ref(transport))
+        transport.on_drained = transport.ping
+        await echo(transport, handshake)
+
+    gc.disable()
+    try:
+        async with running_sockjs(remember, sockjs=SockjsLimits(disconnect_delay=0.1)) as edge:
+            polls = await Polls(Browser(edge)).open()
+            assert await polls.send('["a"]') == 204
+            assert await polls.receive() == 'a["a"]\n'
+            await until(lambda: seen[0]() is None)
+    finally:
+        gc.enable()
