@@ -7,26 +7,34 @@ from typing import Final
 from uuid import UUID, uuid4
 
 from actors.adapters.postgres.attachments import PostgresAttachmentStore
+from actors.adapters.postgres.claims import PostgresClaims
 from actors.adapters.postgres.conversations import PostgresConversationStore
 from actors.adapters.postgres.database import Database
+from actors.adapters.postgres.erasure import PostgresErasures
+from actors.adapters.postgres.export import PostgresExport
 from actors.adapters.postgres.features import PostgresFeatureStore
 from actors.adapters.postgres.groups import PostgresGroupStore
 from actors.adapters.postgres.history import PostgresMessageHistory
 from actors.adapters.postgres.identity import PostgresIdentity
 from actors.adapters.postgres.messages import PostgresMessageLog
 from actors.adapters.postgres.relations import PostgresRelations
+from actors.adapters.postgres.retention import PostgresRetention
 from actors.adapters.postgres.search import PostgresMessageSearch
 from actors.adapters.postgres.standings import PostgresStandings
 from actors.adapters.postgres.users import PostgresUserDirectory
 from actors.attachments.ports import Attachment, Terms
 from actors.identity_ports import Account, CodePurpose, Family, OneTimeCode, StoredKey
+from actors.privacy.ports import START, AuditEntry
 from chatcore.features import Feature
 from chatcore.model import Appended, ConversationType, Mark, NewMessage, Role
 from ops.bench.plans.data import Data, conversation_id, user_id, word
 
 ADAPTERS: Final = (
     PostgresAttachmentStore,
+    PostgresClaims,
     PostgresConversationStore,
+    PostgresErasures,
+    PostgresExport,
     PostgresFeatureStore,
     PostgresGroupStore,
     PostgresIdentity,
@@ -34,6 +42,7 @@ ADAPTERS: Final = (
     PostgresMessageLog,
     PostgresMessageSearch,
     PostgresRelations,
+    PostgresRetention,
     PostgresStandings,
     PostgresUserDirectory,
 )
@@ -58,7 +67,10 @@ class Caller:
         self.called: set[str] = set()
         self._data = data
         self._attachments = PostgresAttachmentStore(database)
+        self._claims = PostgresClaims(database)
         self._conversations = PostgresConversationStore(database)
+        self._erasures = PostgresErasures(database)
+        self._export = PostgresExport(database)
         self._features = PostgresFeatureStore(database)
         self._groups = PostgresGroupStore(database)
         self._identity = PostgresIdentity(database)
@@ -66,6 +78,7 @@ class Caller:
         self._log = PostgresMessageLog(database)
         self._search = PostgresMessageSearch(database)
         self._relations = PostgresRelations(database)
+        self._retention = PostgresRetention(database)
         self._standings = PostgresStandings(database)
         self._users = PostgresUserDirectory(database)
         for adapter in list(self._adapters()):
@@ -83,6 +96,9 @@ class Caller:
         await self._features.put(Feature("plans", True), admin, limit=1000)
         await self._features.all()
         await self._features.delete("plans")
+        await self._retain(group)
+        await self._take_along()
+        await self._erase()
         await self._groups.delete(group, user_id(0), administrator=False)
         while await self._groups.purge(1000) == 1000:
             continue
@@ -122,8 +138,12 @@ class Caller:
                     await self._search.search(
                         user_id(0), query, conversation_id=where, after=hits[-1].cursor, limit=20, depth=10_000
                     )
+        await self._search.search_among(
+            [deep, conversation_id(5)], user_id(0), word(5), after=None, limit=20, depth=10_000
+        )
         rooms = [conversation_id(each) for each in range(0, self._data.conversations, self._data.conversations // 500)]
         await self._standings.standing(deep, user_id(0))
+        await self._standings.members(deep)
         await self._standings.revs(rooms)
         await self._standings.marks_sums(rooms)
         await self._standings.companions(user_id(0), [user_id(each) for each in range(100)])
@@ -137,6 +157,9 @@ class Caller:
         await self._users.add(uuid4(), f"{uuid4()}@example.com", "New")
         page = await self._users.conversations(user_id(0), before=None, limit=PAGE)
         await self._users.conversations(user_id(0), before=page[-1][1], limit=PAGE)
+        listed = await self._users.listed(user_id(0), before=None, limit=PAGE)
+        await self._users.listed(user_id(0), before=listed[-1].cursor, limit=PAGE)
+        await self._users.shown([each.cursor.conversation_id for each in listed])
         await self._users.conversation_ids(user_id(0))
 
     async def _change_conversations(self) -> UUID:
@@ -199,6 +222,54 @@ class Caller:
         report, _ = await self._relations.report(uuid4(), message, owner, "spam")
         await self._relations.reports(before=None, limit=PAGE)
         await self._relations.reports(before=report.id, limit=PAGE)
+
+    async def _retain(self, group: UUID) -> None:
+        holder = uuid4()
+        for _ in range(2):
+            await self._claims.take("plans", holder, lease=60.0, interval=0.0)
+        await self._claims.take("plans", uuid4(), lease=60.0, interval=0.0)
+        await self._claims.hold("plans", holder, START, lease=60.0)
+        await self._claims.finish("plans", holder)
+        for after in (START, conversation_id(self._data.conversations // 2)):
+            await self._retention.scan(after, limit=500)
+        for age in (0.0, 1e9):
+            await self._retention.cut(group, older_than=age, limit=5)
+
+    async def _take_along(self) -> None:
+        owner, deep = user_id(0), self._data.deep
+        page = await self._export.memberships(owner, START, limit=PAGE)
+        await self._export.memberships(owner, page[-1].conversation_id, limit=PAGE)
+        for others in (False, True):
+            await self._export.said(owner, deep, self._data.deep_seq // 2, limit=PAGE, others=others)
+        await self._export.note(AuditEntry(uuid4(), owner, "export", "203.0.113.5", None))
+        await self._export.audit(owner, START, limit=PAGE)
+        await self._export.reports(owner, START, limit=PAGE)
+        (message,) = await self._history.newest(deep, before_seq=10, limit=1)
+        await self._log.react(deep, message.id, owner, "👍", present=True, max_distinct=20)
+        reactions = await self._export.reactions(owner, None, limit=PAGE)
+        await self._export.reactions(owner, reactions[-1], limit=PAGE)
+        new = Attachment(uuid4(), owner, f"key-{uuid4()}", "a.txt", Terms("text/plain", 5))
+        await self._attachments.promise(new, upload_seconds=0.0, max_unused=100)
+        files = await self._export.attachments(owner, None, limit=PAGE)
+        await self._export.attachments(owner, files[-1], limit=PAGE)
+
+    async def _erase(self) -> None:
+        holder, gone = uuid4(), user_id(10)
+        await self._erasures.accept(gone, tombstone=True, entry=AuditEntry(uuid4(), gone, "erasure.requested"))
+        job = await self._erasures.next_job(holder, lease=60.0)
+        assert job is not None
+        for within in (None, 60.0):
+            await self._erasures.erased(within=within)
+        await self._erasures.waiting()
+        await self._erasures.memberships(gone, START, limit=PAGE)
+        for room in await self._erasures.spoken_in(gone, START, limit=5):
+            await self._erasures.tombstone(room, gone, 0, limit=PAGE)
+        pair, _ = await self._conversations.create(
+            uuid4(), ConversationType.DIRECT, user_id(0), [user_id(11)], None, None
+        )
+        await self._erasures.seal(pair.id, user_id(11))
+        await self._erasures.save(job, holder, lease=60.0)
+        await self._erasures.finish(job, holder, AuditEntry(uuid4(), gone, "erasure.finished"))
 
     async def _identify(self) -> None:
         now = datetime.now(UTC)

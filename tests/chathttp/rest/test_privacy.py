@@ -15,6 +15,7 @@ EXPORT, ME = "/api/users/me/export", "/api/users/me"
 
 
 @pytest.mark.contract("GET /api/users/me/export")
+@pytest.mark.contract("GET /api/users/me/export", "header Content-Disposition")
 async def test_get_users_me_export_has_all_about_the_caller() -> None:
     async with open_rest() as kit:
         ann, ann_token = await kit.user("ann")
@@ -121,6 +122,7 @@ async def test_a_node_writes_so_many_exports_at_once() -> None:
         assert (await kit.call("GET", EXPORT, token=bob)).status == 200
 
 
+@pytest.mark.contract("DELETE /api/users/me")
 @pytest.mark.contract("DELETE /api/users/me")
 @pytest.mark.parametrize("tombstones", [False, True])
 async def test_delete_users_me_anonymises_the_account(tombstones: bool) -> None:
