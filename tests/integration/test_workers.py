@@ -129,6 +129,14 @@ async def test_all_share_the_connections_evenly(workers: DevServer) -> None:
         assert counts.total() == 400
 
 
+async def test_sessions_over_http_are_refused_since_any_worker_may_get_the_next_request(workers: DevServer) -> None:
+    async with httpx.AsyncClient(base_url=workers.url) as http:
+        assert (await http.get("/ws/info")).status_code == 200
+        answer = await http.post("/ws/000/abcdefgh/xhr")
+    assert (answer.status_code, answer.json()["errorCode"]) == (503, "UNAVAILABLE")
+    assert "one worker" in answer.json()["message"]
+
+
 async def test_a_killed_worker_takes_only_its_own_connections_along_and_is_started_again(workers: DevServer) -> None:
     before = pids(workers)
     knockers = Knockers(workers)
