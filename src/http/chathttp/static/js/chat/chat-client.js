@@ -49,8 +49,11 @@ export class ChatClient {
       userId: me.id,
       newId,
       onChange: onOutboxChange,
-      transmit: ({ conversationId, text, clientMessageId }) =>
-        this.socket.send('/app/message.send', { conversationId, text, clientMessageId }, clientMessageId),
+      transmit: ({ conversationId, text, clientMessageId, attachmentIds, replyTo }) => {
+        const files = attachmentIds?.length > 0 ? { attachmentIds } : {};
+        const answered = replyTo ? { replyTo } : {};
+        return this.socket.send('/app/message.send', { conversationId, text, clientMessageId, ...files, ...answered }, clientMessageId);
+      },
     });
     this.typing = new TypingNotifier((destination, body) => this.socket.send(destination, body));
     this.reads = new ReadMarker((destination, body) => this.socket.send(destination, body));
@@ -99,9 +102,10 @@ export class ChatClient {
     return conversation.id;
   }
 
-  send(conversationId, text) {
+  /** @param {{attachmentIds?: string[], replyTo?: string | null}} [more] */
+  send(conversationId, text, more) {
     this.typing.sent();
-    this.outbox.add(conversationId, text);
+    this.outbox.add(conversationId, text, more);
   }
 
   /** The user has seen the open conversation up to `seq`. */

@@ -6,7 +6,7 @@
  * of letting it overtake. Items are stored one a key, so tabs of one browser never overwrite each other's; a tab sends what it
  * made and what it found at its start.
  *
- * Item: `{clientMessageId, conversationId, text, createdAt, order, status, seq, attempts, error}`; status is `pending`, `sending`
+ * Item: `{clientMessageId, conversationId, text, attachmentIds, replyTo, createdAt, order, status, seq, attempts, error}`; status is `pending`, `sending`
  * (waits for its receipt), `sent` (waits for its message on the topic, no longer stored; `seq` is known) or `failed` (refused,
  * for the user to repeat or discard).
  */
@@ -61,13 +61,16 @@ export class Outbox {
     return this.items.filter((item) => item.status !== 'sent');
   }
 
-  add(conversationId, text) {
+  /** @param {{attachmentIds?: string[], replyTo?: string | null}} [more] */
+  add(conversationId, text, { attachmentIds = [], replyTo = null } = {}) {
     const now = this.now();
     const last = this.items.at(-1)?.order ?? 0;
     const item = {
       clientMessageId: this.newId(),
       conversationId,
       text,
+      attachmentIds,
+      replyTo,
       createdAt: new Date(now).toISOString(),
       order: Math.max(now, last + 1),
       status: 'pending',

@@ -39,7 +39,7 @@ export function timeline(conversation, outgoing, { myId, unreadFrom, dayOf }) {
     // A device whose clock is behind must not put its message before what it answers.
     const typed = new Date(item.createdAt);
     const at = previous && previous.at > typed ? previous.at : typed;
-    append({ at, senderId: myId }, outgoingRow(item, myId));
+    append({ at, senderId: myId }, outgoingRow(conversation, item, myId));
   }
   return rows;
 }
@@ -54,11 +54,15 @@ function messageRow(conversation, message, myId) {
     senderName: conversation.type === 'GROUP' && !mine ? message.senderName : null,
     status: mine && !message.deletedAt ? markOf(conversation, message) : null,
     readBy: mine && conversation.type === 'GROUP' ? readers(conversation, message) : [],
-    quoted: message.replyTo ? (conversation.messages.find((other) => other.id === message.replyTo) ?? null) : null,
+    quoted: quoted(conversation, message.replyTo),
   };
 }
 
-function outgoingRow(item, myId) {
+function quoted(conversation, replyTo) {
+  return replyTo ? (conversation.messages.find((other) => other.id === replyTo) ?? null) : null;
+}
+
+function outgoingRow(conversation, item, myId) {
   return {
     key: rowKey(myId, item.clientMessageId),
     seq: null,
@@ -67,7 +71,7 @@ function outgoingRow(item, myId) {
     senderName: null,
     status: item.status === 'sending' ? 'pending' : item.status,
     readBy: [],
-    quoted: null,
+    quoted: quoted(conversation, item.replyTo),
   };
 }
 

@@ -150,4 +150,58 @@ export class Api {
   async deleteMessage(id) {
     await this.#call('DELETE', `/api/messages/${encodeURIComponent(id)}`);
   }
+
+  async setReaction(messageId, emoji, isOn) {
+    const path = `/api/messages/${encodeURIComponent(messageId)}/reactions/${encodeURIComponent(emoji)}`;
+    await this.#call(isOn ? 'PUT' : 'DELETE', path);
+  }
+
+  /** @returns {Promise<Array<{message: object, excerpt: Array<{text: string, isMatch: boolean}>}>>} best first */
+  async searchMessages(query) {
+    return (await this.#call('GET', `/api/messages/search?${new URLSearchParams({ q: query, size: '50' })}`)).body;
+  }
+
+  async promiseAttachment({ fileName, contentType, size }) {
+    return (await this.#call('POST', '/api/attachments', { fileName, contentType, size })).body;
+  }
+
+  /** @param {string} url as messages bear it @returns {Promise<string>} a link that needs no token and lasts minutes */
+  async attachmentLink(url) {
+    return (await this.#call('GET', url)).body.downloadUrl;
+  }
+
+  async renameConversation(id, name) {
+    await this.#call('PATCH', `/api/conversations/${encodeURIComponent(id)}`, { name });
+  }
+
+  async addMembers(id, userIds) {
+    await this.#call('POST', `/api/conversations/${encodeURIComponent(id)}/participants`, { userIds });
+  }
+
+  /** Also the way to leave. */
+  async removeMember(id, userId) {
+    await this.#call('DELETE', `/api/conversations/${encodeURIComponent(id)}/participants/${encodeURIComponent(userId)}`);
+  }
+
+  async changeRole(id, userId, role) {
+    await this.#call('PATCH', `/api/conversations/${encodeURIComponent(id)}/participants/${encodeURIComponent(userId)}`, { role });
+  }
+
+  async deleteGroup(id) {
+    await this.#call('DELETE', `/api/groups/${encodeURIComponent(id)}`);
+  }
+
+  /** @param {string | null} until RFC 3339; null ends it */
+  async mute(id, until) {
+    await this.#call('PUT', `/api/conversations/${encodeURIComponent(id)}/mute`, { until });
+  }
+
+  /** @returns {Promise<string[]>} whom the user has blocked */
+  async blocks() {
+    return (await this.#call('GET', '/api/users/me/blocks')).body.userIds;
+  }
+
+  async setBlocked(userId, isBlocked) {
+    await this.#call(isBlocked ? 'PUT' : 'DELETE', `/api/users/me/blocks/${encodeURIComponent(userId)}`);
+  }
 }

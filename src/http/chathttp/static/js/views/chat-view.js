@@ -4,6 +4,7 @@ import { confirmDialog, instantiate, setText, showAvatar } from './dom.js';
 import { conversationList } from './conversation-list.js';
 import { conversationPane } from './conversation-pane.js';
 import { openNewConversation } from './new-conversation.js';
+import { searchBox } from './search-box.js';
 
 const APP_NAME = 'Stackmentor';
 const HASH = /^#\/c\/([0-9a-f-]{36})$/;
@@ -22,6 +23,7 @@ const CONNECTION = {
 export function chatView({ client, onSignOut }) {
   const { element, refs } = instantiate('chat-view');
   const renderList = conversationList(refs, { client, onOpen: go });
+  searchBox(refs, { client, onOpen: go });
   const renderPane = conversationPane(refs, { client, onClose: () => go(null) });
 
   /** The address names the open conversation, so that back, reload and links work. */

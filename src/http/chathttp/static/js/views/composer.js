@@ -1,6 +1,8 @@
-/** Writing: a new message, or the change of an old one. A draft belongs to its conversation and survives going to another. */
+/** Writing: a new message, an answer, or the change of an old one. A draft belongs to its conversation and survives going to another. */
 import { ApiError } from '../net/api.js';
+import { attachmentTray } from './attachment-tray.js';
 import { setText, toast } from './dom.js';
+import { mentionPicker } from './mention-picker.js';
 
 /** Code points, the server's limit for a message's text. */
 const MAX_LENGTH = 10_000;
@@ -9,20 +11,24 @@ const MAX_HEIGHT = 180;
 
 /**
  * @param {Record<string, HTMLElement>} refs of the chat view
- * @param {{client: import('../chat/chat-client.js').ChatClient}} options
+ * @param {{client: import('../chat/chat-client.js').ChatClient, participants: () => object[]}} options
  */
-export function composer(refs, { client }) {
-  const { composer: form, draft, send, composerError: error, editing, cancelEdit } = refs;
+export function composer(refs, { client, participants }) {
+  const { composer: form, draft, send, composerError: error, editing, editingText, cancelEdit } = refs;
+  const tray = attachmentTray(refs, { client, onChange: fit });
+  const picker = mentionPicker(refs, { participants, onChange: fit });
   const drafts = new Map();
   const touch = matchMedia('(pointer: coarse)');
   let conversationId = null;
   let edited = null; // the message that is being changed
+  let answered = null; // the message that is being answered
 
   function fit() {
     draft.style.height = 'auto';
     draft.style.height = `${Math.min(draft.scrollHeight, MAX_HEIGHT)}px`;
     const length = [...draft.value].length;
-    send.disabled = draft.value.trim() === '' || length > MAX_LENGTH;
+    const isEmpty = draft.value.trim() === '' && (edited !== null || tray.isEmpty());
+    send.disabled = isEmpty || length > MAX_LENGTH || (edited === null && tray.isBusy());
     setText(error, length > MAX_LENGTH ? `The message is ${length - MAX_LENGTH} characters too long.` : '');
   }
 
@@ -31,17 +37,39 @@ export function composer(refs, { client }) {
     fit();
   }
 
+  /** The line above the draft says what it is for; empty for a message of its own. */
+  function showPurpose() {
+    const text = edited !== null ? 'Editing a message' : answered !== null ? `Answering ${answered.senderName}` : '';
+    editing.hidden = text === '';
+    setText(editingText, text);
+    cancelEdit.setAttribute('aria-label', edited !== null ? 'Stop editing' : 'Do not answer');
+    refs.attach.disabled = edited !== null;
+  }
+
+  function reply(message) {
+    if (edited !== null) stopEditing();
+    answered = message;
+    showPurpose();
+    draft.focus();
+  }
+
+  function stopAnswering() {
+    answered = null;
+    showPurpose();
+  }
+
   function edit(message) {
     if (edited === null) drafts.set(conversationId, draft.value);
     edited = message;
-    editing.hidden = false;
+    answered = null;
+    showPurpose();
     write(message.text);
     draft.focus();
   }
 
   function stopEditing() {
     edited = null;
-    editing.hidden = true;
+    showPurpose();
     write(drafts.get(conversationId) ?? '');
   }
 
@@ -63,6 +91,9 @@ export function composer(refs, { client }) {
     if (edited !== null) stopEditing();
     if (conversationId !== null) drafts.set(conversationId, draft.value);
     conversationId = id;
+    stopAnswering();
+    picker.close();
+    tray.show(id);
     write(drafts.get(id) ?? '');
     if (id !== null && !touch.matches) draft.focus();
   }
@@ -75,14 +106,16 @@ export function composer(refs, { client }) {
       submitEdit(text);
       return;
     }
-    client.send(conversationId, text);
+    client.send(conversationId, text, { attachmentIds: tray.take(), replyTo: answered?.id ?? null });
     drafts.delete(conversationId);
+    stopAnswering();
     write('');
     draft.focus();
   });
 
   draft.addEventListener('input', () => {
     fit();
+    picker.update();
     if (edited !== null) return;
     if (draft.value === '') client.typing.stopped();
     else client.typing.typed(conversationId);
@@ -90,13 +123,20 @@ export function composer(refs, { client }) {
 
   // Enter sends, Shift+Enter breaks the line; on a touch keyboard, which has no Shift+Enter, the button sends.
   draft.addEventListener('keydown', (event) => {
-    if (event.key === 'Escape' && edited !== null) stopEditing();
+    if (picker.handles(event)) return;
+    if (event.key === 'Escape') cancel();
     if (event.key !== 'Enter' || event.shiftKey || event.isComposing || touch.matches) return;
     event.preventDefault();
     form.requestSubmit();
   });
 
-  cancelEdit.addEventListener('click', stopEditing);
+  function cancel() {
+    if (edited !== null) stopEditing();
+    else if (answered !== null) stopAnswering();
+  }
+
+  cancelEdit.addEventListener('click', cancel);
+  showPurpose();
   fit();
-  return { show, edit };
+  return { show, edit, reply };
 }

@@ -2,19 +2,30 @@
 import { conversationTitle, isOtherOnline, others, participantName, typingText } from '../chat/selectors.js';
 import { ApiError } from '../net/api.js';
 import { composer } from './composer.js';
-import { announce, confirmDialog, setText, showAvatar, toast } from './dom.js';
+import { openDetails } from './details-dialog.js';
+import { announce, confirmDialog, element, setText, showAvatar, toast } from './dom.js';
 import { messageList } from './message-list.js';
+
+const EMOJIS = ['👍', '❤️', '😂', '😮', '😢', '🎉'];
 
 /**
  * @param {Record<string, HTMLElement>} refs of the chat view
  * @param {{client: import('../chat/chat-client.js').ChatClient, onClose: () => void}} options
  */
 export function conversationPane(refs, { client, onClose }) {
-  const writer = composer(refs, { client });
+  const open = () => {
+    const state = client.store.getState();
+    return state.conversations[state.openId];
+  };
+  const writer = composer(refs, { client, participants: () => open()?.participants ?? [] });
   const messages = messageList(refs, {
     client,
     actions: {
       onMenu: showMenu,
+      onReact: react,
+      participants: () => open()?.participants ?? [],
+      me: client.me,
+      api: client.api,
       onRetry: (id) => client.outbox.retry(id),
       onDiscard: (id) => client.outbox.discard(id),
     },
@@ -23,14 +34,42 @@ export function conversationPane(refs, { client, onClose }) {
   let chosen = null; // the message whose menu is open
   let announced = null; // {id, seq} of the last message that was read out
 
-  function showMenu({ message }, button) {
+  function showMenu({ message, mine }, button) {
     chosen = message;
+    refs.menuEdit.hidden = !mine;
+    refs.menuDelete.hidden = !mine;
     menu.showPopover();
     const box = button.getBoundingClientRect();
     menu.style.top = `${Math.min(box.bottom, innerHeight - menu.offsetHeight - 8)}px`;
     menu.style.left = `${Math.max(8, Math.min(box.left, innerWidth - menu.offsetWidth - 8))}px`;
-    refs.menuEdit.focus();
+    refs.menuReactions.firstElementChild.focus();
   }
+
+  async function react({ id, reactions }, emoji) {
+    const given = reactions.some((each) => each.emoji === emoji && each.userIds.includes(client.me.id));
+    try {
+      await client.api.setReaction(id, emoji, !given);
+    } catch (error) {
+      if (!(error instanceof ApiError)) throw error;
+      toast(`The reaction was not changed. ${error.message}`);
+    }
+  }
+
+  for (const emoji of EMOJIS) {
+    const button = element('button', { type: 'button', text: emoji, ariaLabel: `React with ${emoji}` });
+    button.addEventListener('click', () => {
+      menu.hidePopover();
+      void react(chosen, emoji);
+    });
+    refs.menuReactions.append(button);
+  }
+
+  refs.menuReply.addEventListener('click', () => {
+    menu.hidePopover();
+    writer.reply(chosen);
+  });
+
+  refs.details.addEventListener('click', () => openDetails({ client, conversationId: open().id }));
 
   refs.menuEdit.addEventListener('click', () => {
     menu.hidePopover();
