@@ -8,6 +8,7 @@ from queue import SimpleQueue
 
 import pytest
 import trio
+import trio.testing
 from attrs import define
 
 from chathttp.management.crossing import Crossing, LoopBlockedError
@@ -104,6 +105,23 @@ async def test_look_that_takes_long_in_a_loop_that_turns_is_waited_for() -> None
 
     async with other_loop() as node:
         assert await node.crossing.look(work, timeout=60) == "answer"
+
+
+async def test_what_is_held_when_the_node_ends_is_no_error() -> None:
+    began = threading.Event()
+
+    async def work() -> None:
+        began.set()
+        await trio.sleep_forever()
+
+    async with trio.open_nursery() as nursery:
+        async with other_loop() as node:
+            nursery.start_soon(node.crossing.hold, work)
+            assert await trio.to_thread.run_sync(began.wait, 60)
+        nursery.start_soon(node.crossing.hold, work)
+        await trio.testing.wait_all_tasks_blocked(0.1)
+        assert len(nursery.child_tasks) == 2
+        nursery.cancel_scope.cancel()
 
 
 async def test_what_is_held_begins_when_the_loop_is_free_and_ends_when_it_is_cancelled() -> None:

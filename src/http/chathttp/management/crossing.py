@@ -8,7 +8,7 @@ from typing import Final, Generic, TypeVar
 import trio
 from attrs import define, field
 
-from chatcore.errors import overloaded, unavailable
+from chatcore.errors import ChatError, ErrorCode, overloaded, unavailable
 
 T = TypeVar("T")
 
@@ -81,8 +81,17 @@ class Crossing:
         return await self._have_done(work, self._patience, timeout, self._wait_watchfully)
 
     async def hold(self, work: Callable[[], Awaitable[None]]) -> None:
-        """As `call`, for what goes on until it is cancelled; a loop that is blocked is waited for."""
-        await self._have_done(work, inf, inf, trio.Event.wait)
+        """As `call`, for what goes on until it is cancelled; a loop that is blocked, or overloaded, is waited for.
+
+        It raises what `work` raises. The end of the node is none of its errors: who holds something ends with it.
+        """
+        while True:
+            try:
+                await self._have_done(work, inf, inf, trio.Event.wait)
+            except ChatError as error:
+                if error.code is not ErrorCode.OVERLOADED:
+                    await trio.sleep_forever()
+                await trio.sleep(self._patience)
 
     async def _have_done(
         self,

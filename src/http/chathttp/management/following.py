@@ -11,7 +11,7 @@ from actors.tracing.trace import Leg, Trace
 from actors.tracing.tracer import Follower, Tracer, Wanted
 from chatconsole.api import following as api
 from chatconsole.api.messages import Follow, Traces
-from chatcore.errors import ChatError, invalid, unavailable
+from chatcore.errors import invalid, unavailable
 from chathttp.management.crossing import Crossing, LoopBlockedError
 from chathttp.management.traffic import Names
 
@@ -25,12 +25,10 @@ Take = Callable[[], Awaitable[Traces | None]]
 async def following(crossing: Crossing, tracer: Tracer, names: Names, request: Follow) -> AsyncGenerator[Take]:
     """What is asked for is followed while the block runs; gives what is new, or None. Called in the thread's loop.
 
-    The block begins when the node does follow, which is as soon as its loop is not blocked. Raises `VALIDATION_ERROR`,
-    `OVERLOADED` and `UNAVAILABLE`.
+    The block begins when the node does follow, which is as soon as its loop is not blocked. Raises `VALIDATION_ERROR`.
     """
     wanted = _wanted(request)
     followers: list[Follower] = []
-    refusals: list[ChatError] = []
     begun = trio.Event()
     thread = trio.lowlevel.current_trio_token()
 
@@ -45,13 +43,6 @@ async def following(crossing: Crossing, tracer: Tracer, names: Names, request: F
         finally:
             followers.remove(follower)
             tracer.unfollow(follower)
-
-    async def keep() -> None:
-        try:
-            await crossing.hold(follow_until_cancelled)
-        except ChatError as error:
-            refusals.append(error)
-            begun.set()
 
     async def look() -> tuple[Follower, Traces, int]:
         """In the node's loop."""
@@ -71,13 +62,10 @@ async def following(crossing: Crossing, tracer: Tracer, names: Names, request: F
         return traces if traces.traces else None
 
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(keep)
+        nursery.start_soon(crossing.hold, follow_until_cancelled)
         await begun.wait()
-        if not refusals:
-            yield take
+        yield take
         nursery.cancel_scope.cancel()
-    if refusals:
-        raise refusals[0]
 
 
 def _wanted(request: Follow) -> Wanted:
