@@ -6,7 +6,9 @@ import signal
 import time
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
+from pathlib import Path
 
+import httpx
 import psycopg
 import pytest
 import trio
@@ -18,6 +20,7 @@ from tests.kit.postgres import remove_scratch, scratch_directory
 from tests.kit.stomp_client import stomp_client
 
 PATIENCE = 60.0
+MEGABYTE = 1_000_000
 ENV = {
     "STACKMENTOR_ERASURE_TOMBSTONES": "true",
     "STACKMENTOR_ERASURE_BATCH": "5",
@@ -27,6 +30,7 @@ ENV = {
     "STACKMENTOR_RETENTION_BATCH": "5",
     "STACKMENTOR_RETENTION_PAUSE": "0.1",
     "STACKMENTOR_PRIVACY_LEASE": "2",
+    "STACKMENTOR_EXPORT_INTERVAL": "0",
 }
 
 
@@ -63,16 +67,17 @@ def ask(nodes: DevNodes, question: str, *values: object) -> list[tuple[object, .
         return [] if cursor.description is None else cursor.fetchall()
 
 
-def fill(nodes: DevNodes, room: str, sender: str, count: int, *, days: int) -> None:
+def fill(nodes: DevNodes, room: str, sender: str, count: int, *, days: int, text: str = "message") -> None:
     """As many messages as if they had been written so long ago."""
     ask(
         nodes,
         "INSERT INTO messages (conversation_id, seq, id, sender_id, created_rev, rev, created_at, body)"
         " SELECT c.id, c.last_seq + n, gen_random_uuid(), %s, c.rev + n, c.rev + n,"
-        " now() - make_interval(days => %s), 'message ' || n FROM conversations c, generate_series(1, %s) n"
+        " now() - make_interval(days => %s), %s FROM conversations c, generate_series(1, %s) n"
         " WHERE c.id = %s",
         sender,
         days,
+        text,
         count,
         room,
     )
@@ -182,3 +187,39 @@ async def test_retention_that_a_kill_cut_off_is_finished_and_live_rooms_know(nod
         assert [each.header("seq") for each in replayed] == ["151", "152", "153"]
         assert [each.header("history-truncated") for each in replayed] == ["true", None, None]
         assert (again.header("seq"), again.header("history-truncated")) == ("151", None)
+
+
+def test_a_long_export_is_whole_in_little_memory_and_ends_with_its_client(nodes: DevNodes) -> None:
+    with someone(nodes, 1, "Ann") as ann:
+        hers, room = ann.get("/api/users/me")["id"], group(ann)
+        fill(nodes, room, hers, 40_000, days=0, text="x" * 1000)
+        url, headers = f"{nodes.urls[0]}/api/users/me/export", {"Authorization": f"Bearer {ann.access_token}"}
+
+        def running() -> bool:
+            return ask(nodes, "SELECT 1 FROM claims WHERE name = %s AND holder IS NOT NULL", f"export {hers}") != []
+
+        with httpx.stream("GET", url, headers=headers, timeout=60) as answer:
+            # Held on to: the connection would be closed with it.
+            chunks = answer.iter_raw()
+            next(chunks)
+            assert running()
+            assert ann.call("GET", "/api/users/me/export").status_code == 429
+        await_that(lambda: not running())
+        before = peak(nodes.node_pid(1), reset=True)
+        received = bytearray()
+        with httpx.stream("GET", url, headers=headers, timeout=60) as answer:
+            for chunk in answer.iter_raw():
+                received += chunk
+        assert peak(nodes.node_pid(1)) - before < 24 * MEGABYTE
+    assert len(received) > 40 * MEGABYTE
+    found = json.loads(received)
+    assert [each["seq"] for each in found["messages"]] == list(range(1, 40_001))
+    assert [each["action"] for each in found["audit"]] == ["export", "export"]
+
+
+def peak(pid: int, *, reset: bool = False) -> int:
+    """The most memory that the process had since the last reset, in bytes."""
+    if reset:
+        Path(f"/proc/{pid}/clear_refs").write_text("5")
+    status = Path(f"/proc/{pid}/status").read_text()
+    return int(status.partition("VmHWM:")[2].split()[0]) * 1024

@@ -24,9 +24,11 @@ class Shelf:
         self.chat: Chat = chat_over(self.twin)
         self.told: list[tuple[UUID, int]] = []
         self.nodes = [
-            Retention(self.chat.retention, self.chat.claims, policy, uuid4(), lambda *told: self.told.append(told))
-            for _ in range(2)
+            Retention(self.chat.retention, self.chat.claims, policy, uuid4(), self._changed) for _ in range(2)
         ]
+
+    def _changed(self, conversation_id: UUID, rev: int) -> None:
+        self.told.append((conversation_id, rev))
 
     def deleted(self) -> list[int]:
         return [each.figures.deleted for each in self.nodes]
