@@ -217,7 +217,7 @@ class GroupStore(Protocol):
         ...
 
     async def purge(self, limit: int) -> int:
-        """Delete at most `limit` messages of a deleted conversation; fewer than `limit`: it had no more."""
+        """Delete at most `limit` messages of a deleted conversation, and tell how many; 0: none is left of any."""
         ...
 
 

@@ -165,12 +165,12 @@ class ChatState:
         self.ended.append(room)
 
     def purge(self, limit: int) -> int:
-        if not self.ended:
-            return 0
-        room = self.ended[0]
-        gone = self.delete_before(room, room.first_seq + limit)
-        if gone < limit:
-            self.ended.pop(0)
+        gone = 0
+        while self.ended and not gone:
+            room = self.ended[0]
+            gone = self.delete_before(room, room.first_seq + limit)
+            if gone < limit:
+                self.ended.pop(0)
         return gone
 
     def delete_before(self, room: Room, seq: int) -> int:

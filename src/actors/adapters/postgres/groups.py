@@ -18,6 +18,9 @@ WITH forgotten AS (DELETE FROM former_participants WHERE conversation_id = $1)
 DELETE FROM deleted_conversations WHERE id = $1
 """
 
+_MOST_EMPTY: Final = 1000
+"""Deleted conversations without messages that one purge passes by; more wait for the next look."""
+
 
 class PostgresGroupStore:
     """`GroupStore` on PostgreSQL. Several nodes may purge at once: each takes a conversation that no other has."""
@@ -47,12 +50,16 @@ class PostgresGroupStore:
 
     async def purge(self, limit: int) -> int:
         async def run(connection: Connection) -> int:
-            conversation_id = await connection.fetchval(_NEXT_DELETED)
-            if conversation_id is None:
-                return 0
-            purged = await delete_oldest(connection, conversation_id, first_seq=0, limit=limit, before=None)
-            if purged.count < limit:
-                await connection.execute(_PURGED, conversation_id)
-            return purged.count
+            # Those without messages go at once: the next may have some.
+            for _ in range(_MOST_EMPTY):
+                conversation_id = await connection.fetchval(_NEXT_DELETED)
+                if conversation_id is None:
+                    return 0
+                purged = await delete_oldest(connection, conversation_id, first_seq=0, limit=limit, before=None)
+                if purged.count < limit:
+                    await connection.execute(_PURGED, conversation_id)
+                if purged.count:
+                    return purged.count
+            return 0
 
         return await self._database.transaction(run)
