@@ -1,12 +1,14 @@
 """Messages committed a second: many senders, each in a conversation of his own."""
 
-import selectors
-import socket
-import time
+import struct
+import subprocess
+import tempfile
+from pathlib import Path
 from typing import Final
 
 from attrs import frozen
 
+from ops.bench.broadcast.build import build
 from ops.bench.client import Rest, StompSocket
 from ops.bench.target import Target
 
@@ -22,27 +24,25 @@ class Commits:
 
 
 def run(target: Target, senders: int = 64, in_flight: int = 1) -> Commits:
+    """The senders are a program in C, as pgbench is. Raises `BuildError`, `CalledProcessError` (one was refused)."""
     users = target.users(senders)
-    clients: dict[socket.socket, tuple[StompSocket, bytes]] = {}
-    selector = selectors.DefaultSelector()
+    clients: list[StompSocket] = []
+    frames: list[bytes] = []
     for user, other in zip(users, users[1:] + users[:1], strict=True):
         conversation = Rest(target.url, user.token).make_group("commits", [other.user_id])
         client = StompSocket(target.url, user.token)
-        clients[client.sock] = (client, client.message_frame(conversation, "x" * 100, receipt="r"))
-        selector.register(client.sock, selectors.EVENT_READ)
-    for sock, (_, frame) in clients.items():
-        sock.sendall(frame * in_flight)
-    started = time.perf_counter()
-    committed = 0
-    while (elapsed := time.perf_counter() - started) < SECONDS:
-        for key, _ in selector.select(timeout=1.0):
-            assert isinstance(key.fileobj, socket.socket)
-            data = key.fileobj.recv(65_536)
-            if not data or b"ERROR" in data:
-                raise ConnectionError(f"a sender was refused: {data!r}")
-            receipts = data.count(b"\0")
-            committed += receipts
-            key.fileobj.sendall(clients[key.fileobj][1] * receipts)
-    for client, _ in clients.values():
+        clients.append(client)
+        frames.append(client.message_frame(conversation, "x" * 100, receipt="r"))
+    descriptors = [client.sock.fileno() for client in clients]
+    with tempfile.TemporaryDirectory() as directory:
+        done = subprocess.run(
+            [build(Path(directory)).senders, str(SECONDS), str(in_flight), *map(str, descriptors)],
+            input=b"".join(struct.pack("=I", len(frame)) + frame for frame in frames),
+            pass_fds=descriptors,
+            capture_output=True,
+            check=True,
+        )
+    for client in clients:
         client.close()
-    return Commits(senders, in_flight, committed / elapsed)
+    committed, elapsed = done.stdout.split()
+    return Commits(senders, in_flight, int(committed) / float(elapsed))
