@@ -171,11 +171,18 @@ def test_a_group_is_administered_from_its_details(pair: tuple[Person, Person, st
     expect(bob.item(f"{name}, renamed")).to_have_count(0)
 
 
-def test_search_shows_excerpts_and_leads_to_the_conversation(pair: tuple[Person, Person, str]) -> None:
+def test_search_shows_excerpts_and_leads_to_the_message(
+    pair: tuple[Person, Person, str], dev_server: DevServer, account: SignedIn
+) -> None:
     alice, bob, name = pair
     alice.write("The zebrafish swims at noon")
     expect(bob.texts).to_have_text(["The zebrafish swims at noon"])
+    room = alice.page.url.rpartition("/")[2]
+    speakers = [account(dev_server, "alice"), account(dev_server, "bob")]
+    for number in range(70):
+        speakers[number % 2].send(room, f"Line {number}")
     bob.page.goto("/#/")
+    bob.page.reload()
     box = bob.page.get_by_role("searchbox", name="Search messages")
     box.fill("zebrafish")
     found = bob.page.get_by_role("list", name="Messages found").get_by_role("listitem")
@@ -183,6 +190,8 @@ def test_search_shows_excerpts_and_leads_to_the_conversation(pair: tuple[Person,
     expect(found.locator("mark")).to_have_text(["zebrafish"])
     found.get_by_role("button").click()
     expect(bob.page.get_by_role("heading", name=name)).to_be_visible()
+    expect(bob.page.locator(".message:focus")).to_contain_text("zebrafish")
+    expect(bob.page.locator(".message:focus")).to_be_in_viewport()
     expect(box).to_have_value("")
     box.fill("nothing like this")
     expect(bob.page.get_by_text("Nothing found.")).to_be_visible()

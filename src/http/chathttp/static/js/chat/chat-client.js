@@ -15,6 +15,8 @@ import { TypingNotifier } from './typing-notifier.js';
 
 const PAGE_SIZE = 50;
 const MAX_PAGE_SIZE = 200;
+/** So many pages are loaded to reach a message that was found. */
+const MOST_PAGES = 20;
 /** A subscription refused for a reason that passes is asked for again after this time, ms. */
 const RESUBSCRIBE_MS = 3_000;
 const PASSING = new Set(['UNAVAILABLE', 'OVERLOADED', 'RATE_LIMITED', 'INTERNAL_ERROR']);
@@ -128,6 +130,31 @@ export class ChatClient {
     const { messages, loading, complete, loaded } = this.store.getState().conversations[conversationId];
     if (!loaded || loading || complete || messages.length === 0) return;
     await this.#loadPage(conversationId, { size: PAGE_SIZE, beforeSeq: messages[0].seq });
+  }
+
+  /** Load the open conversation's history down to a message. @returns {Promise<boolean>} whether it is there now */
+  async reach(conversationId, seq) {
+    for (let pages = 0; pages < MOST_PAGES; ) {
+      const { openId, conversations } = this.store.getState();
+      const known = conversations[conversationId];
+      if (openId === conversationId && known?.loaded && known.messages[0]?.seq <= seq) return true;
+      if (this.#wish !== conversationId || !known || known.loadFailed || known.complete) return false;
+      if (openId !== conversationId || !known.loaded || known.loading) await this.#nextChange();
+      else {
+        pages += 1;
+        await this.loadOlder(conversationId);
+      }
+    }
+    return false;
+  }
+
+  #nextChange() {
+    return new Promise((resolve) => {
+      const stop = this.store.subscribe(() => {
+        stop();
+        resolve();
+      });
+    });
   }
 
   async loadMoreConversations() {

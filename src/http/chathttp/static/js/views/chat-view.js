@@ -1,6 +1,6 @@
 /** The signed-in screen: sidebar, open conversation, and the state of the connection. */
 import { conversationTitle, totalUnread } from '../chat/selectors.js';
-import { confirmDialog, instantiate, setText, showAvatar } from './dom.js';
+import { confirmDialog, instantiate, setText, showAvatar, toast } from './dom.js';
 import { conversationList } from './conversation-list.js';
 import { conversationPane } from './conversation-pane.js';
 import { openNewConversation } from './new-conversation.js';
@@ -23,12 +23,19 @@ const CONNECTION = {
 export function chatView({ client, onSignOut }) {
   const { element, refs } = instantiate('chat-view');
   const renderList = conversationList(refs, { client, onOpen: go });
-  searchBox(refs, { client, onOpen: go });
-  const renderPane = conversationPane(refs, { client, onClose: () => go(null) });
+  searchBox(refs, { client, onOpen: reveal });
+  const pane = conversationPane(refs, { client, onClose: () => go(null) });
 
   /** The address names the open conversation, so that back, reload and links work. */
   function go(id) {
     location.hash = id === null ? '#/' : `#/c/${id}`;
+  }
+
+  async function reveal({ conversationId, seq }) {
+    go(conversationId);
+    await client.open(conversationId);
+    if (await client.reach(conversationId, seq)) setTimeout(() => pane.reveal(seq), 0); // once it is rendered
+    else toast('The message is further back than could be loaded.');
   }
 
   const wanted = () => HASH.exec(location.hash)?.[1] ?? null;
@@ -53,7 +60,7 @@ export function chatView({ client, onSignOut }) {
     document.title = unread > 0 ? `(${unread}) ${place}` : place;
     showConnection(state.connection);
     renderList(state);
-    renderPane(state);
+    pane.render(state);
   }
 
   showAvatar(refs.myAvatar, { id: client.me.id, name: client.me.name, url: client.me.profilePictureUrl });

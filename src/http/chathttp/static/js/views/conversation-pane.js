@@ -104,7 +104,7 @@ export function conversationPane(refs, { client, onClose }) {
     if (isNew && lastMessage.senderId !== client.me.id) announce(`${lastMessage.senderName}: ${lastMessage.text}`);
   }
 
-  return function render(state) {
+  function render(state) {
     const conversation = state.conversations[state.openId];
     refs.conversation.hidden = !conversation;
     refs.paneEmpty.hidden = Boolean(conversation);
@@ -120,5 +120,7 @@ export function conversationPane(refs, { client, onClose }) {
     setText(refs.typing, typingText(conversation, client.me.id));
     messages.render(state);
     readOut(conversation);
-  };
+  }
+
+  return { render, reveal: messages.reveal };
 }

@@ -135,5 +135,15 @@ export function messageList(refs, { client, actions }) {
     scrolled();
   }).observe(scroll);
 
-  return { render };
+  /** Show a message that is loaded in the middle, and have it read out. */
+  function reveal(seq) {
+    const node = list.querySelector(`[data-seq="${seq}"]`);
+    if (!node) return;
+    following = false;
+    node.tabIndex = -1;
+    node.scrollIntoView({ block: 'center' });
+    node.focus({ preventScroll: true });
+  }
+
+  return { render, reveal };
 }

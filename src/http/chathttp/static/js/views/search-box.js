@@ -8,7 +8,7 @@ const SEARCH_DELAY_MS = 250;
 
 /**
  * @param {Record<string, HTMLElement>} refs of the chat view
- * @param {{client: import('../chat/chat-client.js').ChatClient, onOpen: (id: string) => void}} options
+ * @param {{client: import('../chat/chat-client.js').ChatClient, onOpen: (message: object) => void}} options
  */
 export function searchBox(refs, { client, onOpen }) {
   const { search: input, searchResults: list, searchNote: note, conversationScroll: conversations, searching } = refs;
@@ -28,7 +28,7 @@ export function searchBox(refs, { client, onOpen }) {
     );
     button.addEventListener('click', () => {
       clear();
-      onOpen(message.conversationId);
+      onOpen(message);
     });
     const item = element('li');
     item.append(button);
