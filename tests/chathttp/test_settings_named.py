@@ -37,15 +37,10 @@ UNNAMED: Final = frozenset(
         "notification_mailbox",
         "notification_memory",
         "redis_timeout",
-        "replica_patience",
         "replica_pool_size",
-        "replica_probe_interval",
-        "replica_probe_timeout",
         "replica_queue",
         "stall_threshold",
         "token_cache_size",
-        "transfer_limit",
-        "transfer_stall_timeout",
     }
 )
 """What they set is tested where it is a parameter, but no test says that the setting gets there. Add none."""
