@@ -6,8 +6,14 @@ from actors.attachments.desk import AttachmentFigures
 from actors.bridge.actor import BridgeFigures
 from actors.bridge.broker import BrokerState, BrokerStatus
 from actors.caching.cache import CacheFigures
+from actors.mail import MailFigures
+from actors.push.finder import FinderFigures
+from actors.push.ports import Waiting
+from actors.push.relay import RelayFigures
+from actors.rounds import RoundFigures
 from actors.runtime.snapshot import DynamicSnapshot
 from chathttp.management.metrics import NodeFigures
+from chathttp.management.outbox_metrics import OutboxFigures
 from chathttp.management.privacy_metrics import PrivacyFigures
 from chathttp.management.read_metrics import ReplicaFigures
 from chathttp.management.storage_metrics import PurgeFigures, TransferFigures
@@ -83,5 +89,10 @@ FIGURES = NodeFigures(
         exports_running=112,
         exports_begun=113,
         exports_broken_off=114,
+    ),
+    outboxes=OutboxFigures(
+        finder=FinderFigures(queued=121, waiting=Waiting(122, 123.0), rounds=RoundFigures(failed=124)),
+        relay=RelayFigures(sent=125, failed=126, gone=127, dropped=128, void=129, rounds=RoundFigures(failed=1)),
+        mails=MailFigures(sent=131, failed=132, expired=133, waiting=134, rounds=RoundFigures(failed=135)),
     ),
 )

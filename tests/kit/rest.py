@@ -14,6 +14,7 @@ from quart_trio import QuartTrio
 
 from actors.adapters.disk.objects import DiskObjects
 from actors.adapters.memory.attachments import MemoryAttachmentStore
+from actors.adapters.memory.devices import MemoryDevices
 from actors.adapters.memory.features import MemoryFeatureStore
 from actors.adapters.memory.pages import MemoryHistoryPages
 from actors.attachments.desk import AttachmentDesk, AttachmentPolicy
@@ -206,6 +207,7 @@ async def open_rest(
         members=members_of(chat.standings),
         search=chat.search,
         features=features,
+        devices=MemoryDevices(),
         conversations=conversations,
         tell_users=notified.append,
         presence=presence,

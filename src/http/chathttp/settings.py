@@ -193,6 +193,30 @@ class Settings:
     export_limit: int = integer(4, "exports that a node writes at once; more are refused as OVERLOADED", most=1000)
     export_time: float = number(1800.0, "time in which an export must have been read", most=86_400.0)
     export_link_lifetime: float = number(3600.0, "life of the links to attachments in an export", most=604_800.0)
+    max_devices: int = integer(20, "devices of one user that get pushes", most=1000)
+    push_url: str = url("where pushes are posted as JSON; unset: they are only logged", "http", "https", secret=True)
+    push_secret: str = text("", "bearer token of these; empty: none", pattern="[!-~]*", shape="ASCII", secret=True)
+    push_interval: float = number(1.0, "time between looks for messages to be pushed, and for pushes due", most=60.0)
+    push_delay: float = number(1.0, "time in which more messages of a conversation join a push", least=0.0, most=60.0)
+    push_settle: float = number(20.0, "time from a message's id to its commit at most, with skew of clocks", most=600.0)
+    push_claim_lease: float = number(10.0, "time after which another node looks in place of a dead one", most=600.0)
+    push_timeout: float = number(10.0, "time for one push", most=60.0)
+    push_concurrency: int = integer(8, "pushes that a node sends at once; the rest waits in the outbox", most=256)
+    push_attempts: int = integer(10, "tries of one push before it is dropped", most=1000)
+    push_backoff: float = number(1.0, "wait after the first try that failed; it doubles", most=3600.0)
+    push_backoff_max: float = number(300.0, "longest wait between two tries", most=86_400.0)
+    push_lease: float = number(300.0, "time after which another node sends what a dead one was sending", least=1.0)
+    smtp_url: str = url(
+        "smtp://user:password@host:587 (STARTTLS) or smtps://…:465 for mail; unset: files in the data directory",
+        "smtp",
+        "smtps",
+        secret=True,
+    )
+    mail_from: str = text("no-reply@stackmentor.local", "sender of mail", pattern="[!-~]+@[!-~]+", shape="an address")
+    smtp_timeout: float = number(
+        10.0, "time for one exchange with the mail server; a mail has three times it", most=60.0
+    )
+    smtp_concurrency: int = integer(2, "mails that a node sends at once; the rest waits in the outbox", most=64)
     large_group_size: int = integer(100, "participants above which delivered marks are not broadcast")
     search_depth: int = integer(10_000, "newest matches of a search that are ranked", most=1_000_000)
     max_features: int = integer(1000, "feature flags", most=100_000)

@@ -23,6 +23,8 @@ _FORGET: Final = (
     "DELETE FROM blocks WHERE blocker_id = $1",
     "DELETE FROM blocks WHERE blocked_id = $1",
     "DELETE FROM mutes WHERE user_id = $1",
+    "DELETE FROM devices WHERE user_id = $1",
+    "DELETE FROM push_outbox WHERE user_id = $1",
     "UPDATE attachments SET discarded_at = clock_timestamp()"
     " WHERE owner_id = $1 AND message_id IS NULL AND discarded_at IS NULL",
 )

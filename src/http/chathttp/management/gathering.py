@@ -19,6 +19,7 @@ from chatconsole.api.parts import Backend
 from chatcore.errors import ChatError
 from chathttp.edge.server import EdgeServer
 from chathttp.management.metrics import NodeFigures
+from chathttp.management.outbox_metrics import OutboxFigures
 from chathttp.management.privacy_metrics import PrivacyFigures
 from chathttp.management.read_metrics import ReplicaFigures
 from chathttp.management.sources import Actors, Sources
@@ -112,6 +113,7 @@ class Parts:
     transfers: Callable[[], TransferFigures | None]
     purge: Callable[[], PurgeFigures]
     privacy: Callable[[], PrivacyFigures]
+    outboxes: Callable[[], OutboxFigures]
 
     def sources(self) -> Sources:
         return Sources(
@@ -152,6 +154,7 @@ class Parts:
             transfers=self.transfers(),
             purge=self.purge(),
             privacy=self.privacy(),
+            outboxes=self.outboxes(),
         )
 
     def _singles(self) -> list[tuple[ActorSnapshot, str, int]]:

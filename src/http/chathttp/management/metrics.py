@@ -16,6 +16,7 @@ from actors.bridge.actor import BridgeFigures
 from actors.caching.cache import CacheFigures
 from actors.runtime.snapshot import DynamicSnapshot
 from chathttp.management.bridge_metrics import bridge_families
+from chathttp.management.outbox_metrics import OutboxFigures, outbox_families
 from chathttp.management.privacy_metrics import PrivacyFigures, privacy_families
 from chathttp.management.read_metrics import ReplicaFigures, cache_families, replica_families
 from chathttp.management.storage_metrics import PurgeFigures, TransferFigures, attachment_families, purge_families
@@ -48,6 +49,7 @@ class NodeFigures:
     """None where clients go to S3."""
     purge: PurgeFigures
     privacy: PrivacyFigures
+    outboxes: OutboxFigures
 
 
 class Metrics:
@@ -143,6 +145,7 @@ def _families(figures: NodeFigures) -> list[Metric]:
         *attachment_families(figures.attachments, figures.transfers),
         *purge_families(figures.purge),
         *privacy_families(figures.privacy),
+        *outbox_families(figures.outboxes),
         *cache_families(figures.caches),
         *([] if figures.replica is None else replica_families(figures.replica)),
         *([] if figures.bridge is None else bridge_families(figures.bridge)),

@@ -10,6 +10,7 @@ from chathttp.rest.attachments import attachments_blueprint
 from chathttp.rest.auth import auth_blueprint
 from chathttp.rest.common import install
 from chathttp.rest.conversations import conversations_blueprint
+from chathttp.rest.devices import devices_blueprint
 from chathttp.rest.features import feature_administration_blueprint, features_blueprint
 from chathttp.rest.files import files_blueprint, served_files
 from chathttp.rest.groups import groups_blueprint
@@ -63,6 +64,7 @@ def create_app(services: Services) -> QuartTrio:
     app.register_blueprint(reports_blueprint(services))
     app.register_blueprint(search_blueprint(services))
     app.register_blueprint(presence_blueprint(services))
+    app.register_blueprint(devices_blueprint(services))
     app.register_blueprint(features_blueprint(services))
     app.register_blueprint(feature_administration_blueprint(services))
     app.register_blueprint(attachments_blueprint(services))

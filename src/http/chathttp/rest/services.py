@@ -15,6 +15,7 @@ from actors.ports import ConversationStore, HistoryPages, MessageHistory, Standi
 from actors.presence.ports import PresenceLookup
 from actors.privacy.erasure import Erasures
 from actors.privacy.export import Exports
+from actors.push.ports import Devices
 from actors.relation_ports import Relations
 from actors.runtime.ref import Ref
 from actors.search import MessageSearch
@@ -77,6 +78,7 @@ class Services:
     members: Members
     search: MessageSearch
     features: Features
+    devices: Devices
     attachments: AttachmentDesk
     conversations: ConversationRefs
     tell_users: Callable[[Notify], None]

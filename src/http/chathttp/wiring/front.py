@@ -11,7 +11,7 @@ from quart_trio import QuartTrio
 from chathttp.edge.timer_wheel import Timers
 from chathttp.identity.config import IdentityConfig
 from chathttp.identity.keys import SigningKeys
-from chathttp.identity.mail import FileMailer
+from chathttp.identity.mail import Mailer
 from chathttp.identity.passwords import Passwords
 from chathttp.identity.service import IdentityService
 from chathttp.identity.verifier import TokenVerifier
@@ -44,6 +44,7 @@ class Front:
         house: House,
         attachments: Attachments,
         keys: SigningKeys,
+        mailer: Mailer,
         *,
         sockjs: SockjsDesk,
         timers: Timers,
@@ -63,7 +64,7 @@ class Front:
         services = Services(
             settings=settings,
             verifier=verifier,
-            identity=_identity(settings, stores, keys),
+            identity=_identity(settings, stores, keys, mailer),
             history=stores.history,
             pages=stores.pages,
             store=stores.conversations,
@@ -73,6 +74,7 @@ class Front:
             members=house.caches.members,
             search=stores.search,
             features=house.features,
+            devices=stores.devices,
             attachments=attachments.desk,
             served_files=attachments.served,
             storage_origin=attachments.origin,
@@ -107,14 +109,14 @@ class Front:
         return cls(app, sessions)
 
 
-def _identity(settings: Settings, stores: Stores, keys: SigningKeys) -> IdentityService:
+def _identity(settings: Settings, stores: Stores, keys: SigningKeys, mailer: Mailer) -> IdentityService:
     config = IdentityConfig.from_settings(settings)
     return IdentityService(
         stores.identity,
         stores.identity,
         keys,
         Passwords(threads=config.hash_threads, queue=config.hash_queue),
-        FileMailer(settings.data_dir / "mail"),
+        mailer,
         config,
         utc_now,
     )

@@ -39,6 +39,7 @@ from chathttp.wiring.attachments import Attachments
 from chathttp.wiring.entrance import Entrance
 from chathttp.wiring.front import Front
 from chathttp.wiring.house import INTENSITY, House
+from chathttp.wiring.outboxes import Outboxes
 from chathttp.wiring.stores import Stores
 
 CONVERSATIONS_STOP_SECONDS: Final = 5.0
@@ -91,10 +92,11 @@ class _Node:
         self._stores = Stores.of(settings, rng)
         self._house = House(settings, self._stores, self._new_id, rng, self._management.report)
         self._attachments = Attachments.of(settings, self._stores, self._house.caches.members, self._new_id, rng)
+        self._outboxes = Outboxes(settings, self._stores, self._house.presence, self._house.tracer.node_id, rng)
         self._timers = Timers()
         self._edge: EdgeServer | None = None
         self._ready = False
-        bridge, replica = self._house.bridge, self._stores.replica
+        bridge, replica, mails = self._house.bridge, self._stores.replica, self._outboxes.mails
         privacy = self._house.privacy
         privacy.erased.closers.append(self._end_sessions_of)
         self._root = Supervisor(
@@ -114,6 +116,9 @@ class _Node:
                 ChildSpec("retention", partial(_run, privacy.retention.run)),
                 ChildSpec("attachments", partial(_run, self._attachments.desk.run)),
                 ChildSpec("features", partial(_run, self._house.features.run)),
+                ChildSpec("push-finder", partial(_run, self._outboxes.finder.run)),
+                ChildSpec("pushes", partial(_run, self._outboxes.pushes.run)),
+                *([] if mails is None else [ChildSpec("mails", partial(_run, mails.run))]),
                 ChildSpec("timers", partial(_run, self._timers.run)),
                 ChildSpec("edge", self._run_edge, Restart.TRANSIENT),
             ],
@@ -194,6 +199,7 @@ class _Node:
             self._house,
             self._attachments,
             await await_signing_keys(self._stores.identity),
+            self._outboxes.mailer,
             sockjs=SockjsDesk(edge_limits(self._settings).sockjs, edge.open_session),
             timers=self._timers,
             running=self._sessions,
@@ -251,6 +257,7 @@ class _Node:
             transfers=self._transfer_figures,
             purge=self._purge_figures,
             privacy=self._house.privacy.figures,
+            outboxes=self._outboxes.figures,
         )
 
     def _transfer_figures(self) -> TransferFigures | None:

@@ -15,7 +15,9 @@ from actors.adapters.postgres.features import PostgresFeatureStore
 from actors.adapters.postgres.groups import PostgresGroupStore
 from actors.adapters.postgres.history import PostgresMessageHistory
 from actors.adapters.postgres.identity import PostgresIdentity
+from actors.adapters.postgres.mails import PostgresMails
 from actors.adapters.postgres.messages import PostgresMessageLog
+from actors.adapters.postgres.push import PostgresDevices, PostgresPushes
 from actors.adapters.postgres.relations import PostgresRelations
 from actors.adapters.postgres.replica import Replica, ReplicaPolicy
 from actors.adapters.postgres.retention import PostgresRetention
@@ -47,6 +49,9 @@ class Stores:
     retention: PostgresRetention
     erasures: PostgresErasures
     export: PostgresExport
+    devices: PostgresDevices
+    pushes: PostgresPushes
+    mails: PostgresMails
 
     @classmethod
     def of(cls, settings: Settings, rng: random.Random) -> Self:
@@ -84,6 +89,9 @@ class Stores:
             retention=PostgresRetention(database),
             erasures=PostgresErasures(database),
             export=PostgresExport(database),
+            devices=PostgresDevices(database),
+            pushes=PostgresPushes(database),
+            mails=PostgresMails(database),
         )
 
 
