@@ -9,7 +9,7 @@ UP = """
 ALTER TABLE conversations ADD COLUMN cut_rev bigint NOT NULL DEFAULT 0;
 COMMENT ON COLUMN conversations.first_seq IS 'Number of the first message that retention has left.';
 COMMENT ON COLUMN conversations.cut_rev IS
-    'The created_rev of the last message that retention has deleted, 0 for none: who knows a lower rev has missed some.';
+    'The created_rev of the last message that retention has deleted, 0 for none: who knows a lower rev missed some.';
 
 ALTER TABLE users ADD COLUMN erased_at timestamptz;
 COMMENT ON COLUMN users.erased_at IS
