@@ -10,9 +10,13 @@ import pytest
 import chathttp
 from actors.attachments.desk import AttachmentPolicy
 from actors.conversation.policy import ConversationPolicy
+from actors.mail import MailPolicy
 from actors.presence.policy import PresencePolicy
+from actors.push.finder import FinderPolicy
+from actors.push.relay import RelayPolicy
 from chathttp.policies import attachment_policy, conversation_policy, presence_policy
 from chathttp.settings import Settings
+from chathttp.wiring.outboxes import finder_policy, mail_policy, relay_policy
 
 NAMES: Final = [field.name for field in attrs.fields(Settings)]
 TESTS: Final = Path(__file__).parents[1]
@@ -98,7 +102,36 @@ def test_what_is_set_reaches_reactions_and_presence() -> None:
     assert presence_policy(settings) == PresencePolicy(lifetime=9.0, grace=2.0)
 
 
-@pytest.mark.parametrize("name", ["reaction_users", "max_reactions", "purge_batch", "purge_interval"])
+def test_what_is_set_reaches_pushes() -> None:
+    settings = Settings(
+        push_interval=1.0,
+        push_delay=2.0,
+        push_settle=3.0,
+        push_claim_lease=4.0,
+        push_concurrency=5,
+        push_attempts=6,
+        push_backoff=7.0,
+        push_backoff_max=8.0,
+        push_lease=9.0,
+    )
+    assert finder_policy(settings) == FinderPolicy(interval=1.0, delay=2.0, settle=3.0, lease=4.0)
+    assert relay_policy(settings) == RelayPolicy(
+        interval=1.0, delay=2.0, concurrency=5, attempts=6, backoff=7.0, backoff_max=8.0, lease=9.0
+    )
+
+
+def test_what_is_set_reaches_mails() -> None:
+    settings = Settings(smtp_timeout=5.0, smtp_concurrency=3)
+    assert mail_policy(settings) == MailPolicy(concurrency=3, lease=20.0)
+
+
+@pytest.mark.parametrize("name", ["reaction_users", "max_reactions", "purge_batch", "purge_interval", "push_timeout"])
 def test_a_limit_of_none_is_refused(name: str) -> None:
     with pytest.raises(ValueError, match=name.upper()):
         Settings.from_environment({f"STACKMENTOR_{name.upper()}": "0"})
+
+
+@pytest.mark.parametrize(("name", "value"), [("smtp_url", "http://mail.example.com"), ("mail_from", "nobody")])
+def test_a_mail_server_or_sender_that_is_none_is_refused(name: str, value: str) -> None:
+    with pytest.raises(ValueError, match=name.upper()):
+        Settings.from_environment({f"STACKMENTOR_{name.upper()}": value})
