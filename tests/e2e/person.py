@@ -17,8 +17,9 @@ OUTAGE: Final = (
     r"ERR_CONNECTION_REFUSED",
     r"ERR_EMPTY_RESPONSE",
     r"ERR_CONNECTION_RESET",
+    r"status of 503",
 )
-"""What Chromium itself writes to the console while there is no server."""
+"""What Chromium itself writes to the console while there is no server, or one that has no database yet."""
 
 _RATE_LIMITED: Final = 429
 _REPORT_VIOLATIONS: Final = """
