@@ -106,7 +106,8 @@ def test_what_is_set_reaches_pushes() -> None:
     settings = Settings(
         push_interval=1.0,
         push_delay=2.0,
-        push_settle=3.0,
+        statement_timeout=1.0,
+        push_clock_skew=0.5,
         push_claim_lease=4.0,
         push_concurrency=5,
         push_attempts=6,
@@ -114,7 +115,7 @@ def test_what_is_set_reaches_pushes() -> None:
         push_backoff_max=8.0,
         push_lease=9.0,
     )
-    assert finder_policy(settings) == FinderPolicy(interval=1.0, delay=2.0, settle=3.0, lease=4.0)
+    assert finder_policy(settings) == FinderPolicy(interval=1.0, delay=2.0, settle=3.5, lease=4.0)
     assert relay_policy(settings) == RelayPolicy(
         interval=1.0, delay=2.0, concurrency=5, attempts=6, backoff=7.0, backoff_max=8.0, lease=9.0
     )

@@ -26,7 +26,7 @@ class FinderPolicy:
 
     interval: float = 1.0
     delay: float = 1.0
-    settle: float = 20.0
+    settle: float = 40.0
     lease: float = 10.0
 
 

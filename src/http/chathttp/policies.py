@@ -24,6 +24,11 @@ DOUBT_PER_STATEMENT_TIMEOUT: Final = 3.0
 """A write of unknown outcome may commit until its statement has timed out, and once more after a retry."""
 
 
+def doubt_seconds(settings: Settings) -> float:
+    """How long after a message got its id it may still be committed."""
+    return DOUBT_PER_STATEMENT_TIMEOUT * settings.statement_timeout
+
+
 def conversation_policy(settings: Settings) -> ConversationPolicy:
     return ConversationPolicy(
         mailbox_capacity=settings.conversation_mailbox,
@@ -37,7 +42,7 @@ def conversation_policy(settings: Settings) -> ConversationPolicy:
         history_page=settings.replay_page,
         max_members=settings.max_group_size,
         max_reactions=settings.max_reactions,
-        doubt_seconds=DOUBT_PER_STATEMENT_TIMEOUT * settings.statement_timeout,
+        doubt_seconds=doubt_seconds(settings),
     )
 
 

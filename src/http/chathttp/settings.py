@@ -198,7 +198,7 @@ class Settings:
     push_secret: str = text("", "bearer token of these; empty: none", pattern="[!-~]*", shape="ASCII", secret=True)
     push_interval: float = number(1.0, "time between looks for messages to be pushed, and for pushes due", most=60.0)
     push_delay: float = number(1.0, "time in which more messages of a conversation join a push", least=0.0, most=60.0)
-    push_settle: float = number(20.0, "time from a message's id to its commit at most, with skew of clocks", most=600.0)
+    push_clock_skew: float = number(10.0, "by how much nodes' clocks may differ with no push missed", most=600.0)
     push_claim_lease: float = number(10.0, "time after which another node looks in place of a dead one", most=600.0)
     push_timeout: float = number(10.0, "time for one push", most=60.0)
     push_concurrency: int = integer(8, "pushes that a node sends at once; the rest waits in the outbox", most=256)

@@ -13,6 +13,7 @@ from actors.push.relay import PushRelay, RelayPolicy
 from chathttp.identity.mail import FileMailer, Mailer
 from chathttp.identity.smtp import SmtpMailer, SmtpServer
 from chathttp.management.outbox_metrics import OutboxFigures
+from chathttp.policies import doubt_seconds
 from chathttp.settings import Settings
 from chathttp.wiring.stores import Stores
 
@@ -52,7 +53,7 @@ def finder_policy(settings: Settings) -> FinderPolicy:
     return FinderPolicy(
         interval=settings.push_interval,
         delay=settings.push_delay,
-        settle=settings.push_settle,
+        settle=doubt_seconds(settings) + settings.push_clock_skew,
         lease=settings.push_claim_lease,
     )
 
