@@ -76,9 +76,10 @@ class PushFinder:
             self._seen.clear()
             self._newest = self._position = taken.position
         if taken.position == START or not any_devices:
-            # A device hears of what comes after it was registered.
+            # A device hears of little that came before it was registered.
             await self._settle(max(settled, taken.position))
             self._newest = max(self._newest, settled)
+            self._seen.clear()
             return
         await self._look_at_new()
         await self._look_at_settled(taken.position, settled)

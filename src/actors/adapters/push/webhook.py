@@ -43,7 +43,11 @@ class WebhookSender:
 
     def _post(self, body: bytes) -> Told:
         try:
-            response = self._pool.request("POST", self._url, body=body, headers=self._headers, redirect=False)
+            response = self._pool.request(
+                "POST", self._url, body=body, headers=self._headers, redirect=False, preload_content=False
+            )
+            # Nobody wants the body, however long it is.
+            response.close()
         except urllib3.exceptions.HTTPError as error:
             _log.warning("push not sent: %s", type(error).__name__)
             return Told.FAILED
