@@ -104,6 +104,10 @@ class Person:
             assert time.monotonic() < deadline, f"not within {seconds} s"
             self.page.wait_for_timeout(50)
 
+    def reconnect(self) -> None:
+        """As "Try now" does, which is gone when the page was faster."""
+        self.page.locator("[data-ref=connectionAction]").dispatch_event("click")
+
     def expect_mark(self, text: str, mark: Mark) -> None:
         expect(self.message(text).locator(".mark")).to_have_attribute("aria-label", re.compile(f"^{mark}"))
 

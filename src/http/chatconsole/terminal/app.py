@@ -287,6 +287,9 @@ class ConsoleApp(App[None]):
         self._put("preview", "" if row is None else printable("  ".join(filter(None, row.cells))))
 
     def _draw_frame(self) -> None:
+        if not self.screen_stack[0].query("#headline"):
+            # The link tells of a node before the screen is composed, or after it is gone.
+            return
         self._put("headline", self.desk.headline())
         self._put("tabs", self.desk.tabs())
         lines = self.desk.banner(time.monotonic())

@@ -29,6 +29,7 @@ SPREAD: Final = 0.8
 LAST_SECONDS: Final = 0.5
 """For the request of a connection that is accepted last, and for its answer, however short the drain time is."""
 _FULL_RETRY_AFTER: Final = 5.0
+_STARTING_RETRY_AFTER: Final = 2.0
 
 _log: structlog.typing.FilteringBoundLogger = structlog.get_logger(__name__)
 
@@ -51,8 +52,10 @@ class EdgeServer:
         websocket_path: str = "/ws",
         response_headers: ResponseHeaders = standard_headers,
         share: ListenerShare | None = None,
+        is_open: Callable[[], bool] = lambda: True,
     ) -> None:
-        """`share` is given when other processes accept from the same listener."""
+        """`share` is given when other processes accept from the same listener. No WebSocket is let in until `is_open`."""
+        self._is_open = is_open
         self._listeners = listeners
         self._share = share
         self._app = app
@@ -192,6 +195,8 @@ class EdgeServer:
     def _let_in(self) -> None:
         if self._sessions.draining:
             raise HandshakeRefused(503, draining())
+        if not self._is_open():
+            raise turned_away("This server starts", _STARTING_RETRY_AFTER)
         if max(self._connections, len(self._sessions) + 1) > self._limits.max_connections:
             raise turned_away("This server has all the connections it can take", _FULL_RETRY_AFTER)
         retry_after = self._admission.try_enter()

@@ -160,6 +160,7 @@ class _Node:
             [self._take_listener()],
             entrance,
             entrance.on_session,
+            is_open=lambda: entrance.is_open,
             limits=edge_limits(settings),
             allowed_origins=settings.cors_origins,
             response_headers=partial(response_headers, settings),
