@@ -54,7 +54,7 @@ class EdgeServer:
         share: ListenerShare | None = None,
         is_open: Callable[[], bool] = lambda: True,
     ) -> None:
-        """`share` is given when other processes accept from the same listener. No WebSocket is let in until `is_open`."""
+        """`share` is given when others accept from the same listener. No WebSocket is let in until `is_open`."""
         self._is_open = is_open
         self._listeners = listeners
         self._share = share
