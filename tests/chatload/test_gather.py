@@ -59,14 +59,14 @@ def test_interval_is_told_once_the_last_worker_has_reported_it() -> None:
     assert whole.intervals == [interval]
 
 
-def test_only_warm_up_and_hold_are_kept_and_only_the_hold_counts() -> None:
+def test_only_warm_up_and_hold_are_kept_as_intervals_and_only_the_hold_makes_rates() -> None:
     whole = gathering(workers=1)
     for part in Part:
         assert isinstance(whole.add(0, report(1, part)), Interval)
     assert [interval.measured for interval in whole.intervals] == [False, True]
     assert whole.held == {"sent": 2, "delivered": 4}
     assert whole.worker_cpu == {0: 0.25}
-    assert (whole.counts["sent"], whole.counts["connects"], whole.errors["RATE_LIMITED"]) == (6, 4, 4)
+    assert (whole.counts["sent"], whole.counts["connects"], whole.errors["RATE_LIMITED"]) == (8, 4, 4)
 
 
 def test_message_is_complete_when_the_last_subscriber_of_any_worker_has_it() -> None:

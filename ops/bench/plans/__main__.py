@@ -5,11 +5,10 @@ import random
 import sys
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
-import attrs
-import msgspec
 import psycopg
 import trio
 from psycopg import sql
@@ -18,37 +17,21 @@ from actors.adapters.postgres.database import Database
 from actors.adapters.postgres.migrations import migrate_up
 from chathttp.dev.cluster import prepare_cluster
 from chathttp.dev.postgres import serving
+from ops.bench.kept import write_kept
+from ops.bench.peers.report import machine
 from ops.bench.plans.calls import Caller, methods_of_adapters
 from ops.bench.plans.data import Data, fill
 from ops.bench.plans.depths import Depth, depths
-from ops.bench.plans.explained import CONFIGURATION, EXPLAINING, Plan, Scan, plans_of
+from ops.bench.plans.explained import CONFIGURATION, EXPLAINING, Plan, plans_of
+from ops.bench.plans.findings import LARGE, Findings, markdown
 from tests.kit.postgres import remove_scratch, scratch_directory
 
-LARGE: Final = 1000
-"""Rows from which on a table must not be read whole."""
-MOST: Final = 2.0
-"""A deep page may cost so many times what the first costs."""
 _FAST: Final = """
 fsync = off
 full_page_writes = off
 max_wal_size = 16GB
 shared_buffers = 2GB
 """
-
-
-@attrs.frozen
-class Findings:
-    messages: int
-    conversations: int
-    statements: int
-    fill_seconds: float
-    scans: list[Scan]
-    slowest: list[tuple[str, float]]
-    depths: list[Depth]
-
-    @property
-    def is_good(self) -> bool:
-        return not self.scans and all(each.ratio <= MOST for each in self.depths)
 
 
 def measure(
@@ -79,7 +62,17 @@ def measure(
     scans = {
         (each.relation, each.statement): each for plan in plans for each in plan.full_scans() if each.rows >= LARGE
     }
-    return Findings(messages, conversations, len(plans), round(filled, 1), list(scans.values()), _slowest(plans), found)
+    return Findings(
+        date=datetime.now(UTC).date().isoformat(),
+        machine=machine(),
+        messages=messages,
+        conversations=conversations,
+        statements=len(plans),
+        fill_seconds=round(filled, 1),
+        scans=list(scans.values()),
+        slowest=_slowest(plans),
+        depths=found,
+    )
 
 
 def _slowest(plans: list[Plan]) -> list[tuple[str, float]]:
@@ -115,25 +108,6 @@ def _database(url: str) -> Database:
     return Database(url, rng=random.Random(1), pool_size=2, statement_timeout=120.0, connect_timeout=10.0)
 
 
-def markdown(found: Findings) -> str:
-    lines = [
-        f"{found.messages:,} messages in {found.conversations:,} conversations, filled in {found.fill_seconds:,} s;"
-        f" {found.statements} statements explained.",
-        "",
-        f"Tables of more than {LARGE:,} rows read whole: {len(found.scans) or 'none'}.",
-        *(f"- {each.relation}, {each.rows:,} rows: `{' '.join(each.statement.split())[:200]}`" for each in found.scans),
-        "",
-        "| page | first | deep | ratio |",
-        "|---|--:|--:|--:|",
-        *(f"| {each.what} | {each.first:.2f} ms | {each.deep:.2f} ms | {each.ratio:.2f} |" for each in found.depths),
-        "",
-        "| slowest statements | ms |",
-        "|---|--:|",
-        *(f"| `{text[:110].replace('|', ' ')}` | {taken:.1f} |" for text, taken in found.slowest),
-    ]
-    return "\n".join(lines)
-
-
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m ops.bench.plans", description=__doc__)
     parser.add_argument("--messages", type=int, default=10_000_000)
@@ -148,8 +122,8 @@ def main() -> int:
     finally:
         remove_scratch(directory)
     if given.out is not None:
-        given.out.write_bytes(msgspec.json.format(msgspec.json.encode(found)))
-    sys.stdout.write(markdown(found) + "\n")
+        write_kept(found, given.out)
+    sys.stdout.write(markdown(found))
     return 0 if found.is_good else 1
 
 

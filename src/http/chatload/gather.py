@@ -105,8 +105,8 @@ class Gathering:
     def _count(self, worker: int, report: Report) -> None:
         self.counts.update(report.counts)
         self.errors.update(report.errors)
-        if report.part is not Part.CONNECT:
-            self.counts.update(sent=report.sent, acknowledged=report.acknowledged, delivered=report.delivered)
+        # A worker that is late in leaving CONNECT has deliveries in it already: others send as soon as they may.
+        self.counts.update(sent=report.sent, acknowledged=report.acknowledged, delivered=report.delivered)
         if report.part is Part.HOLD:
             self.held.update(sent=report.sent, delivered=report.delivered)
             self.worker_cpu[worker] = self.worker_cpu.get(worker, 0.0) + report.cpu

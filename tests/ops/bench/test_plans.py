@@ -11,6 +11,7 @@ from ops.bench.plans import __main__ as bench
 from ops.bench.plans.calls import methods_of_adapters
 from ops.bench.plans.depths import Depth
 from ops.bench.plans.explained import Plan, Scan
+from ops.bench.plans.findings import Findings, markdown
 from tests.kit.postgres import remove_scratch, scratch_directory
 
 
@@ -39,14 +40,16 @@ def test_a_tiny_run_finds_no_statement_without_an_index_but_the_planted_one(
     assert found.statements > 200
     assert len(found.depths) == 4
     assert not found.is_good
-    assert "count(*)" in bench.markdown(found)
+    assert "count(*)" in markdown(found)
+
+
+def found_in(*depths: Depth) -> Findings:
+    return Findings("2026-01-01", "one", 1, 1, 1, 0.1, [], [], list(depths))
 
 
 def test_a_deep_page_that_is_dearer_fails_the_run() -> None:
-    found = bench.Findings(1, 1, 1, 0.1, [], [], [Depth("page", 1.0, 1.9)])
-    assert found.is_good
-    found = bench.Findings(1, 1, 1, 0.1, [], [], [Depth("page", 1.0, 2.1)])
-    assert not found.is_good
+    assert found_in(Depth("page", 1.0, 1.9)).is_good
+    assert not found_in(Depth("page", 1.0, 2.1)).is_good
 
 
 def test_a_scan_below_a_join_is_found_and_one_that_never_ran_is_not() -> None:
