@@ -9,7 +9,7 @@ import signal
 import subprocess
 import tempfile
 import threading
-from collections.abc import Generator
+from collections.abc import Generator, Iterable
 from pathlib import Path
 from typing import IO, Final, Self
 
@@ -129,10 +129,7 @@ class PostgresServer:
         """SIGKILL to the postmaster; returns when its children are gone too."""
         process, self._process = self._process, None
         if process is not None:
-            children = _children(process.pid)
-            for pid in (process.pid, *children):
-                with contextlib.suppress(ProcessLookupError):
-                    os.kill(pid, signal.SIGKILL)
+            _signal_all((process.pid, *_children(process.pid)), signal.SIGKILL)
             process.wait()
 
     def restart(self) -> None:
@@ -149,13 +146,12 @@ class PostgresServer:
 
     def freeze(self) -> None:
         """SIGSTOP to the postmaster and its children: connections stay open and nothing answers."""
-        for pid in (self.pid, *_children(self.pid)):
-            os.kill(pid, signal.SIGSTOP)
+        os.kill(self.pid, signal.SIGSTOP)
+        _signal_all(_children(self.pid), signal.SIGSTOP)
 
     def thaw(self) -> None:
         """Undoes ``freeze``."""
-        for pid in (*_children(self.pid), self.pid):
-            os.kill(pid, signal.SIGCONT)
+        _signal_all((*_children(self.pid), self.pid), signal.SIGCONT)
 
     def empty_database(self) -> str:
         """The URL of a new database with nothing in it."""
@@ -195,6 +191,13 @@ def own_postgres_server() -> Generator[PostgresServer]:
             yield server
     finally:
         remove_scratch(directory)
+
+
+def _signal_all(pids: Iterable[int], number: signal.Signals) -> None:
+    """A process that ended after it was listed has nothing left to signal: backends come and go."""
+    for pid in pids:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, number)
 
 
 def _children(pid: int) -> list[int]:
